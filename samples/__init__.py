@@ -1,0 +1,1 @@
+"""Sample networks on handwritten digits, and the script that trains them."""
