@@ -1,0 +1,197 @@
+"""The `net` dialect: what all levels of a network share - blobs, windows, rational numbers.
+
+A blob is an array outside the text. Small ones may be written in place, so that tests and examples
+read well.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import (
+    I64,
+    ArrayAttr,
+    DenseArrayBase,
+    IntAttr,
+    IntegerAttr,
+    IntegerType,
+    StringAttr,
+    SymbolNameConstraint,
+    TensorType,
+    i64,
+)
+from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, TypeAttribute
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_attr_definition,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    traits_def,
+)
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.traits import SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+
+def int_attr(value: int) -> IntegerAttr[I64]:
+    """A 64-bit integer as an attribute."""
+    return IntegerAttr(value, i64)
+
+
+def shape_attr(shape: Sequence[int] | ArrayAttr[IntAttr]) -> ArrayAttr[IntAttr]:
+    """Plain integers (a shape) as an attribute."""
+    return shape if isinstance(shape, ArrayAttr) else ArrayAttr([IntAttr(int(d)) for d in shape])
+
+
+@irdl_attr_definition
+class RationalType(ParametrizedAttribute, TypeAttribute):
+    """An exact rational number, the element type of a blob of scales."""
+
+    name = "net.rational"
+
+
+_WINDOW_DEFAULTS: dict[str, tuple[int, ...]] = {
+    "kernel": (),
+    "stride": (1, 1),
+    "pads": (0, 0, 0, 0),
+    "dilation": (1, 1),
+}
+
+
+def _int_list(parser: AttrParser) -> tuple[int, ...]:
+    return tuple(parser.parse_comma_separated_list(parser.Delimiter.SQUARE, parser.parse_integer))
+
+
+@irdl_attr_definition
+class WindowAttr(ParametrizedAttribute):
+    """The geometry of a sliding window over a map: kernel, stride, pads (top, left, bottom, right),
+    dilation.
+    """
+
+    name = "net.window"
+    kernel: ArrayAttr[IntAttr]
+    stride: ArrayAttr[IntAttr]
+    pads: ArrayAttr[IntAttr]
+    dilation: ArrayAttr[IntAttr]
+
+    def __init__(
+        self,
+        kernel: Sequence[int] | ArrayAttr[IntAttr],
+        stride: Sequence[int] | ArrayAttr[IntAttr] = (1, 1),
+        pads: Sequence[int] | ArrayAttr[IntAttr] = (0, 0, 0, 0),
+        dilation: Sequence[int] | ArrayAttr[IntAttr] = (1, 1),
+    ) -> None:
+        super().__init__(*(shape_attr(v) for v in (kernel, stride, pads, dilation)))
+
+    @property
+    def values(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """(kernel, stride, pads, dilation) as plain integers."""
+        kernel, stride, pads, dilation = (
+            tuple(i.data for i in a) for a in (self.kernel, self.stride, self.pads, self.dilation)
+        )
+        return kernel, stride, pads, dilation
+
+    def output(self, height: int, width: int) -> tuple[int, int]:
+        """Size of the output map for an input map; pads may be negative on bottom and right
+        (cropping).
+        """
+        (kh, kw), (sh, sw), (pt, pl, pb, pr), (dh, dw) = self.values
+        return (
+            (height + pt + pb - dh * (kh - 1) - 1) // sh + 1,
+            (width + pl + pr - dw * (kw - 1) - 1) // sw + 1,
+        )
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        parts = dict(_WINDOW_DEFAULTS)
+        with parser.in_angle_brackets():
+            parser.parse_keyword("kernel")
+            parts["kernel"] = _int_list(parser)
+            while parser.parse_optional_punctuation(",") is not None:
+                name = parser.parse_identifier()
+                if name not in _WINDOW_DEFAULTS or name == "kernel":
+                    parser.raise_error("expected stride, pads or dilation")
+                parts[name] = _int_list(parser)
+        return [shape_attr(v) for v in parts.values()]
+
+    def print_parameters(self, printer: Printer) -> None:
+        shown = zip(_WINDOW_DEFAULTS.items(), self.values, strict=True)
+        text = ", ".join(f"{n} {list(v)}" for (n, default), v in shown if v != default)
+        printer.print_string(f"<{text}>")
+
+    def verify(self) -> None:
+        kernel, stride, pads, dilation = self.values
+        if (len(kernel), len(stride), len(pads), len(dilation)) != (2, 2, 4, 2):
+            raise VerifyException(
+                "a window has two kernel sizes, two strides, four pads, two dilations"
+            )
+        if min(*kernel, *stride, *dilation) < 1:
+            raise VerifyException("kernel, stride and dilation of a window are at least 1")
+
+
+@irdl_op_definition
+class BlobOp(IRDLOperation):
+    """Declares an array: written in place (`= [..]`, `= ["1/3", ..]`) or in the weight store (`from
+    "sha256:.."`).
+    """
+
+    name = "net.blob"
+    sym_name = prop_def(SymbolNameConstraint())
+    type = prop_def(TensorType)
+    ints = opt_prop_def(DenseArrayBase.constr(i64))
+    rationals = opt_prop_def(ArrayAttr[StringAttr])
+    key = opt_prop_def(StringAttr)
+    traits = traits_def(SymbolOpInterface())
+    assembly_format = (
+        "$sym_name `:` $type (`ints` $ints^)? (`rationals` $rationals^)? (`from` $key^)? attr-dict"
+    )
+
+    def __init__(
+        self,
+        name: str,
+        type: TensorType[Attribute],
+        *,
+        ints: Sequence[int] | None = None,
+        rationals: Sequence[str] | None = None,
+        key: str | None = None,
+    ) -> None:
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "type": type,
+                "ints": None if ints is None else DenseArrayBase.from_list(i64, list(ints)),
+                "rationals": None
+                if rationals is None
+                else ArrayAttr([StringAttr(r) for r in rationals]),
+                "key": None if key is None else StringAttr(key),
+            }
+        )
+
+    def verify_(self) -> None:
+        given = [v for v in (self.ints, self.rationals, self.key) if v is not None]
+        if len(given) != 1:
+            raise VerifyException("a blob has exactly one of ints, rationals and a key")
+        rational = isinstance(self.type.element_type, RationalType)
+        if not rational and not isinstance(self.type.element_type, IntegerType):
+            raise VerifyException("the elements of a blob are integers or !net.rational")
+        if (rational and self.ints is not None) or (not rational and self.rationals is not None):
+            raise VerifyException("the elements of a blob agree with its type")
+        values = self.ints if self.ints is not None else self.rationals
+        count = int(np.prod(self.type.get_shape(), dtype=np.int64))
+        if values is not None and len(values) != count:
+            raise VerifyException(f"the type has {count} elements, the blob gives {len(values)}")
+
+
+def dtype_of(type: TensorType[Any]) -> np.dtype[Any]:
+    """The numpy dtype of a blob's elements (object for rationals)."""
+    element = type.element_type
+    return (
+        np.dtype(object)
+        if isinstance(element, RationalType)
+        else np.dtype(f"i{element.width.data // 8}")
+    )
+
+
+Net = Dialect("net", [BlobOp], [RationalType, WindowAttr])

@@ -1,0 +1,74 @@
+"""The `token` dialect: the network as processes that exchange streams of spines.
+
+A `!token.stream` carries, for each step, the spikes of each of its spines and then their end. A
+`token.actor` is one tile (a range of columns) of one layer: a deterministic process whose body says
+what it does with each stream that it reads and how its rows fire. Passes add where it runs (`core`,
+`place`), how its spines travel (`routes`) and where its data lies (`memory`).
+"""
+
+from xdsl.ir import Dialect
+
+from elsac.dialects.token.actors import ActorOp, PacketFormatOp, ProbeOp, ReadoutOp, SourceOp
+from elsac.dialects.token.steps import (
+    AccumulateOp,
+    AddOp,
+    FireOp,
+    FlowOp,
+    HoldOp,
+    MaximumOp,
+    ScatterOp,
+    TraceOp,
+    check_map,
+)
+from elsac.dialects.token.types import (
+    MapAttr,
+    RouteAttr,
+    StreamType,
+    int_array,
+    ints,
+    stream,
+)
+
+Token = Dialect(
+    "token",
+    [
+        PacketFormatOp,
+        SourceOp,
+        ActorOp,
+        AccumulateOp,
+        AddOp,
+        ScatterOp,
+        TraceOp,
+        FireOp,
+        MaximumOp,
+        FlowOp,
+        HoldOp,
+        ProbeOp,
+        ReadoutOp,
+    ],
+    [StreamType, MapAttr, RouteAttr],
+)
+
+__all__ = [
+    "AccumulateOp",
+    "ActorOp",
+    "AddOp",
+    "FireOp",
+    "FlowOp",
+    "HoldOp",
+    "MapAttr",
+    "MaximumOp",
+    "PacketFormatOp",
+    "ProbeOp",
+    "ReadoutOp",
+    "RouteAttr",
+    "ScatterOp",
+    "SourceOp",
+    "StreamType",
+    "Token",
+    "TraceOp",
+    "check_map",
+    "int_array",
+    "ints",
+    "stream",
+]

@@ -1,0 +1,197 @@
+"""Actors, what feeds them, what is read of them, and how their spikes travel."""
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    I64,
+    ArrayAttr,
+    DenseArrayBase,
+    DictionaryAttr,
+    FlatSymbolRefAttrConstr,
+    IntegerAttr,
+    StringAttr,
+    i64,
+)
+from xdsl.ir import (
+    Block,
+    Region,
+    SSAValue,
+)
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    var_operand_def,
+)
+from xdsl.utils.exceptions import VerifyException
+
+from elsac.dialects.net import int_attr
+from elsac.dialects.spiking import CodingAttr
+from elsac.dialects.token.steps import FireOp, FlowOp, HoldOp, MaximumOp
+from elsac.dialects.token.types import RouteAttr, StreamType, stream
+
+_WHERE = " (`core` $core^)? (`place` $place^)? (`routes` $routes^)? (`memory` $memory^)? attr-dict"
+
+
+@irdl_op_definition
+class SourceOp(IRDLOperation):
+    """An input of the network as a stream: one spine per position, injected step by step in a
+    coding.
+    """
+
+    name = "token.source"
+    tensor_name = prop_def(StringAttr)
+    shape = prop_def(DenseArrayBase.constr(i64))  # of the ONNX tensor, without batch
+    scale = prop_def(StringAttr)
+    zero = prop_def(IntegerAttr[I64])
+    element_type = prop_def(StringAttr)
+    coding = prop_def(CodingAttr)
+    core = opt_prop_def(IntegerAttr[I64])
+    place = opt_prop_def(DenseArrayBase.constr(i64))
+    routes = opt_prop_def(ArrayAttr[RouteAttr])
+    memory = opt_prop_def(DictionaryAttr)
+    output = result_def(StreamType)
+    assembly_format = (
+        "$tensor_name `shape` $shape `scale` $scale `zero` $zero `as` $element_type"
+        " `coding` $coding" + _WHERE + " `:` type($output)"
+    )
+
+
+@irdl_op_definition
+class ActorOp(IRDLOperation):
+    """One tile of one layer: columns `first` to `last` (exclusive) of `of`."""
+
+    name = "token.actor"
+    layer = prop_def(StringAttr)
+    first = prop_def(IntegerAttr[I64])
+    last = prop_def(IntegerAttr[I64])
+    total = prop_def(IntegerAttr[I64])
+    inputs = var_operand_def(StreamType)
+    core = opt_prop_def(IntegerAttr[I64])
+    place = opt_prop_def(DenseArrayBase.constr(i64))
+    routes = opt_prop_def(ArrayAttr[RouteAttr])
+    memory = opt_prop_def(DictionaryAttr)
+    output = result_def(StreamType)
+    body = region_def("single_block")
+    assembly_format = (
+        "$layer `columns` $first `to` $last `of` $total `reads` $inputs"
+        + _WHERE
+        + " `:` type($inputs) `->` type($output) $body"
+    )
+
+    def __init__(
+        self,
+        layer: str,
+        columns: tuple[int, int, int],
+        inputs: Sequence[SSAValue],
+        output: StreamType,
+        body: Region | None = None,
+    ) -> None:
+        if body is None:
+            body = Region(Block(arg_types=[i.type for i in inputs]))
+        first, last, total = columns
+        super().__init__(
+            operands=[inputs],
+            properties={
+                "layer": StringAttr(layer),
+                "first": int_attr(first),
+                "last": int_attr(last),
+                "total": int_attr(total),
+            },
+            result_types=[output],
+            regions=[body],
+        )
+
+    @property
+    def columns(self) -> tuple[int, int]:
+        """The tile's columns, from and up to (exclusive)."""
+        return self.first.value.data, self.last.value.data
+
+    def verify_(self) -> None:
+        first, last = self.columns
+        if not 0 <= first < last <= self.total.value.data:
+            raise VerifyException("the columns of a tile are a range of the layer's")
+        if stream(self.output).columns.data != last - first:
+            raise VerifyException("a tile sends as many columns as it holds")
+        if [a.type for a in self.body.block.args] != [i.type for i in self.inputs]:
+            raise VerifyException(
+                "the body of an actor has one argument for each stream that it reads"
+            )
+        if not isinstance(self.body.block.last_op, FireOp | MaximumOp | FlowOp | HoldOp):
+            raise VerifyException("the body of an actor ends in fire, maximum, flow or hold")
+
+
+@irdl_op_definition
+class ProbeOp(IRDLOperation):
+    """Binds the ONNX name of a quantized tensor to the streams of a layer's tiles.
+
+    shape: of the layer's tensor, (C,H,W), (D) or (rows, D); `at` rearranges its flat elements.
+    """
+
+    name = "token.probe"
+    tensor_name = prop_def(StringAttr)
+    inputs = var_operand_def(StreamType)
+    shape = prop_def(DenseArrayBase.constr(i64))
+    zero = prop_def(IntegerAttr[I64])
+    element_type = prop_def(StringAttr)
+    index = opt_prop_def(FlatSymbolRefAttrConstr)
+    assembly_format = (
+        "$tensor_name $inputs `shape` $shape `zero` $zero `as` $element_type (`at` $index^)?"
+        " attr-dict `:` type($inputs)"
+    )
+
+
+@irdl_op_definition
+class ReadoutOp(IRDLOperation):
+    """A result that leaves the chip: charges (factor, offset) or tracers (zero, element type) of a
+    layer's tiles.
+    """
+
+    name = "token.readout"
+    tensor_name = prop_def(StringAttr)
+    inputs = var_operand_def(StreamType)
+    shape = prop_def(DenseArrayBase.constr(i64))
+    factor = opt_prop_def(FlatSymbolRefAttrConstr)
+    offset = opt_prop_def(FlatSymbolRefAttrConstr)
+    zero = opt_prop_def(IntegerAttr[I64])
+    element_type = opt_prop_def(StringAttr)
+    index = opt_prop_def(FlatSymbolRefAttrConstr)
+    assembly_format = (
+        "$tensor_name $inputs `shape` $shape (`factor` $factor^ `offset` $offset)?"
+        " (`zero` $zero^ `as` $element_type)? (`at` $index^)? attr-dict `:` type($inputs)"
+    )
+
+    def verify_(self) -> None:
+        if (self.factor is None) == (self.zero is None):
+            raise VerifyException("a readout has factor and offset, or zero and element type")
+
+
+@irdl_op_definition
+class PacketFormatOp(IRDLOperation):
+    """How spikes are bundled on the mesh: the widths of a flit's fields in bits, and the spikes
+    that one holds.
+    """
+
+    name = "token.packet_format"
+    kind = prop_def(StringAttr)
+    flit = prop_def(IntegerAttr[I64])
+    fields = prop_def(DictionaryAttr)
+    capacity = prop_def(IntegerAttr[I64])
+    assembly_format = "$kind `flit` $flit `fields` $fields `capacity` $capacity attr-dict"
+
+    def __init__(self, kind: str, flit: int, fields: dict[str, int], capacity: int) -> None:
+        super().__init__(
+            properties={
+                "kind": StringAttr(kind),
+                "flit": int_attr(flit),
+                "fields": DictionaryAttr({k: int_attr(v) for k, v in fields.items()}),
+                "capacity": int_attr(capacity),
+            }
+        )
+
+    def verify_(self) -> None:
+        if self.capacity.value.data < 1:
+            raise VerifyException("a flit holds at least one spike")

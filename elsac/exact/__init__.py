@@ -1,0 +1,1 @@
+"""Exact arithmetic: rationals, threshold staircases, integer combinations. Knows of no IR."""
