@@ -1,0 +1,1 @@
+"""The machine: ISA, program, emulator, packets. Knows nothing of compiler or IR."""

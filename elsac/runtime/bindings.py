@@ -1,0 +1,305 @@
+"""The host's side of a program: arrays of a user to tracers, states of threads to ONNX outputs.
+
+Everything works on whole batches, batch first. `Program.bindings` says what is done; the numbers
+are those of ONNX Runtime (quantizers in float32, rounding half to even).
+"""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsac.runtime.host import HostError, run_host
+from elsac.runtime.program import Program
+
+Array = NDArray[Any]
+Ints = NDArray[np.int64]
+
+ELEMENT_DTYPES: dict[str, type[np.generic]] = {
+    "UINT8": np.uint8,
+    "INT8": np.int8,
+    "UINT4": np.uint8,
+    "INT4": np.int8,
+}
+"""How numpy holds the element types of ONNX's quantized tensors."""
+
+_PORTS = {"uint4": np.uint8, "int4": np.int8, "bfloat16": np.float32}
+_NARROW = {"uint4": (0, 15), "int4": (-8, 7)}
+
+
+class RunError(ValueError):
+    """A run that cannot be done; one line."""
+
+
+class InputError(RunError):
+    """Arrays that do not fit the network's inputs; one line that names the input, with a remedy."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One quantization of a network input."""
+
+    name: str  # of the ONNX graph input
+    tracer: str  # of its quantization; differs from `name` where an input is quantized twice
+    dtype: str  # as ONNX has it
+    shape: tuple[int, ...]  # of the ONNX graph input, without batch
+    head: list[dict[str, Any]]
+    quantize: bool
+    tracer_shape: tuple[int, ...]
+    scale: np.float32
+    zero: int
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An on-chip tensor that can be read; see `Program.bindings`."""
+
+    name: str
+    kind: str
+    threads: tuple[int, ...]
+    shape: tuple[int, ...]
+    channel_first: bool
+    index: Ints | None
+    final_shape: tuple[int, ...]
+    zero: int
+    dtype: type[np.generic]
+
+    def natural(self, read: Callable[[str, int], Ints]) -> Ints:
+        """Lay the tiles, [..., rows, columns] by `read(kind, thread)`, together: [..., *shape]."""
+        whole = np.concatenate([read(self.kind, thread) for thread in self.threads], axis=-1)
+        lead = whole.shape[:-2]
+        if self.channel_first:
+            whole = np.moveaxis(whole, -1, -2)
+        return whole.reshape(*lead, *self.shape)
+
+    def gather(self, natural: Array) -> Array:
+        """Rearrange [..., *shape] to [..., *final_shape]."""
+        if self.index is None:
+            return natural
+        lead = natural.shape[: natural.ndim - len(self.shape)]
+        taken = natural.reshape(*lead, -1)[..., self.index]
+        return np.where(self.index < 0, 0, taken).reshape(*lead, *self.final_shape)
+
+    def integers(self, read: Callable[[str, int], Ints]) -> Array:
+        """Return charges (int64), or q = tracer + zero in its element type, [..., *final_shape]."""
+        values = self.gather(self.natural(read))
+        return values if self.kind == "charge" else (values + self.zero).astype(self.dtype)
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor that leaves the chip; a float32 one if it has a factor."""
+
+    name: str
+    reading: Reading
+    factor: Array | None
+    offset: Array | None
+
+    def floats_or_integers(self, read: Callable[[str, int], Ints]) -> Array:
+        """Return what the host nodes see, [..., *final_shape]."""
+        if self.factor is None or self.offset is None:
+            return self.reading.integers(read)
+        # Factor and offset belong to the neurons, so they come before the rearrangement.
+        real = self.reading.natural(read).astype(np.float64) * self.factor + self.offset
+        return self.reading.gather(real).astype(np.float32)
+
+
+class Host:
+    """The bindings of one program, parsed."""
+
+    def __init__(self, program: Program) -> None:
+        """Parse; raise :class:`RunError` for bindings that are malformed."""
+        self.arrays = program.arrays
+        try:
+            bindings = program.bindings
+            self.inputs = [_input(entry) for entry in bindings["inputs"]]
+            self.readings = [self._reading(entry, program) for entry in bindings["readings"]]
+            self.probes = [self.readings[i] for i in bindings["probes"]]
+            self.values = [self._value(entry) for entry in bindings["values"]]
+            self.nodes = list(bindings["host"]["nodes"])
+            self.outputs = {o["name"]: list(o["values"]) for o in bindings["host"]["outputs"]}
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(
+                f"the program's bindings are malformed ({type(error).__name__}: {error}); "
+                "compile the network again"
+            ) from None
+
+    def _reading(self, entry: Mapping[str, Any], program: Program) -> Reading:
+        threads = tuple(int(t) for t in entry["threads"])
+        if not threads or not all(0 <= t < len(program.threads) for t in threads):
+            raise ValueError(f"reading '{entry['name']}' names no thread")
+        index = entry["index"]
+        return Reading(
+            name=entry["name"],
+            kind=entry["kind"],
+            threads=threads,
+            shape=tuple(entry["shape"]),
+            channel_first=entry["channel_axis"] == 0,
+            index=None if index is None else self.arrays[index].astype(np.int64).ravel(),
+            final_shape=tuple(entry["final_shape"]),
+            zero=int(entry["zero"]),
+            dtype=ELEMENT_DTYPES.get(entry["element_type"], np.int64),
+        )
+
+    def _value(self, entry: Mapping[str, Any]) -> Value:
+        factor, offset = (
+            None if entry[key] is None else self.arrays[entry[key]] for key in ("factor", "offset")
+        )
+        return Value(entry["name"], self.readings[entry["reading"]], factor, offset)
+
+    def check(self, given: Mapping[str | None, Array]) -> dict[str, Array]:
+        """Return the arrays in the inputs' own dtypes, (batch, *shape), under the ONNX names.
+
+        A single input needs no name: its key may be None or "". Raises :class:`InputError`.
+        """
+        ports = {i.name: i for i in self.inputs}
+        if len(ports) == len(given) == 1 and not next(iter(given)):
+            given = {name: array for name, array in zip(ports, given.values(), strict=True)}
+        expected = _listed(ports)
+        for name in given:
+            if name not in ports:
+                raise InputError(
+                    f"'{name}' is no input of the network; expected {expected}"
+                    f"{_nearest(str(name), ports)}"
+                )
+        arrays: dict[str, Array] = {}
+        for name, port in ports.items():
+            if name not in given:
+                raise InputError(f"no array is given for input '{name}'; expected {expected}")
+            arrays[name] = _checked(port, np.asarray(given[name]))
+        sizes = {name: len(array) for name, array in arrays.items()}
+        if len(set(sizes.values())) > 1:
+            listed = ", ".join(f"'{name}' has {size}" for name, size in sizes.items())
+            raise InputError(f"the inputs have batches of different size: {listed}")
+        return arrays
+
+    def tracers(self, arrays: Mapping[str, Array]) -> list[Ints]:
+        """Quantize checked arrays: (batch, rows, columns) for each of `bindings["inputs"]`."""
+        return [self._rows(entry, self._quantized(entry, arrays)) for entry in self.inputs]
+
+    def quantized(self, arrays: Mapping[str, Array]) -> dict[str, Ints]:
+        """Return q of each input, (batch, *shape), under the names of its quantizations."""
+        return {i.tracer: self._quantized(i, arrays) + i.zero for i in self.inputs}
+
+    def _quantized(self, entry: Input, arrays: Mapping[str, Array]) -> Ints:
+        env = {entry.name: arrays[entry.name]}
+        try:
+            run_host(entry.head, env, self.arrays)
+        except HostError as error:
+            raise RunError(str(error)) from None
+        value = env[entry.head[-1]["outputs"][0]] if entry.head else env[entry.name]
+        if value.shape[1:] != entry.tracer_shape:
+            raise RunError(
+                f"input '{entry.name}': shape {value.shape[1:]} reaches the quantizer, expected "
+                f"{entry.tracer_shape}; compile the network again"
+            )
+        low, high = entry.lo + entry.zero, entry.hi + entry.zero
+        if not entry.quantize:
+            _refuse(entry, (value < low) | (value > high), f"is outside of {low}..{high}")
+            return value.astype(np.int64) - entry.zero
+        # In float32, as ONNX Runtime does it. A quotient beyond float32 saturates like others.
+        with np.errstate(over="ignore"):
+            levels = np.rint(value.astype(np.float32) / entry.scale) + np.float32(entry.zero)
+        _refuse(entry, np.isnan(levels), "becomes NaN before it is quantized")
+        return np.clip(levels, low, high).astype(np.int64) - entry.zero
+
+    @staticmethod
+    def _rows(entry: Input, tracers: Ints) -> Ints:
+        shape = entry.tracer_shape
+        if len(shape) == 3:  # (C, H, W): raster rows, channels as columns
+            return np.ascontiguousarray(
+                np.moveaxis(tracers.reshape(-1, shape[0], shape[1] * shape[2]), 1, 2)
+            )
+        return tracers.reshape(len(tracers), -1, shape[-1])
+
+    def leave(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Run the float tail: from tensors that left the chip to the ONNX outputs, batch first."""
+        env = dict(values)
+        try:
+            run_host(self.nodes, env, self.arrays)
+        except HostError as error:
+            raise RunError(str(error)) from None
+        known = {**self.arrays, **env}
+        missing = [name for name in self.outputs if name not in known]
+        if missing:
+            raise RunError(
+                f"output '{missing[0]}' is computed by nothing; compile the network again"
+            )
+        return {name: known[name] for name in self.outputs}
+
+
+def _input(entry: Mapping[str, Any]) -> Input:
+    return Input(
+        name=entry["name"],
+        tracer=entry["tracer"],
+        dtype=entry["dtype"],
+        shape=tuple(entry["tensor_shape"]),
+        head=list(entry["head"]),
+        quantize=bool(entry["quantize"]),
+        tracer_shape=tuple(entry["shape"]),
+        scale=np.float32(float.fromhex(entry["scale"])),
+        zero=int(entry["zero"]),
+        lo=int(entry["lo"]),
+        hi=int(entry["hi"]),
+    )
+
+
+def _checked(port: Input, array: Array) -> Array:
+    """Compare one array with its port and convert it."""
+    where = f"input '{port.name}'"
+    expected = ", ".join(map(str, ("batch", *port.shape)))
+    if array.shape[1:] != port.shape or array.ndim != len(port.shape) + 1:
+        sample = ", ".join(map(str, ("-1", *port.shape)))
+        if array.shape == port.shape:
+            remedy = "; a single sample needs a batch dimension: array[np.newaxis]"
+        elif array.ndim and array.size and array.size == len(array) * int(np.prod(port.shape)):
+            remedy = f"; array.reshape({sample}) may be what you mean"
+        else:
+            remedy = ""
+        raise InputError(f"{where}: shape {array.shape}, expected ({expected}){remedy}")
+    if not len(array):
+        raise InputError(f"{where}: the batch is empty, expected at least one sample")
+    dtype = np.dtype(_PORTS.get(port.dtype, port.dtype))
+    kind = array.dtype.kind
+    if kind not in ("fiu" if dtype.kind == "f" else "iu"):
+        raise InputError(
+            f"{where}: dtype {array.dtype}, expected {port.dtype}; "
+            f"convert it: array.astype(np.{dtype})"
+        )
+    if kind == "f":
+        _refuse(port, ~np.isfinite(array), "is not finite")
+        with np.errstate(over="ignore"):
+            converted = array.astype(dtype)
+        _refuse(port, ~np.isfinite(converted), f"is too large for {port.dtype}")
+        return converted
+    if dtype.kind == "f":
+        low, high = (sign << (np.finfo(dtype).nmant + 1) for sign in (-1, 1))
+        what = f"is beyond the integers that {port.dtype} holds exactly"
+    else:
+        info = np.iinfo(dtype)
+        low, high = _NARROW.get(port.dtype, (int(info.min), int(info.max)))
+        what = f"is outside of {port.dtype}, {low}..{high}"
+    # Python integers compare exactly with every integer dtype.
+    _refuse(port, (array < low) | (array > high), what)
+    return array.astype(dtype)
+
+
+def _refuse(port: Input, bad: Array, what: str) -> None:
+    """Raise for the first element that is marked."""
+    if bad.any():
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
+        raise InputError(f"input '{port.name}': the element at {list(at)} {what}")
+
+
+def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _nearest(word: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean '{close[0]}'?" if close else ""

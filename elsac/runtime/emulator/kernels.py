@@ -1,0 +1,339 @@
+"""The compiled instructions of the fast engine: loops over the columns of one row.
+
+Membranes are 32 bits wide where the image allows it, else 64; weights 32. Everything else is 64
+bits and lies in `tables` or `state` (`layout.py`); integers that name a place there are addresses.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""Membranes, weights, or one of the two memories."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile a function at its first call, and keep the machine code on disk."""
+    return cast(F, njit(cache=True, nogil=True)(function))
+
+
+@compiled
+def outside(membranes: Array, first: int, columns: int, limit: int) -> int:
+    """Return the first column whose membrane is not in -limit..limit-1, or -1."""
+    for column in range(columns):
+        if not -limit <= membranes[first + column] < limit:
+            return column
+    return -1
+
+
+@compiled
+def add_row(
+    membranes: Array, first: int, weights: Array, a: int, width: int, factor: int, limit: int
+) -> bool:
+    """Add factor * weights to a row and return whether all sums are in -limit..limit-1.
+
+    A sum v is in range iff v + limit has no bit beyond 2 * limit - 1, so that one OR over the row
+    tells. Sums do not wrap: verification has bounded the update. Indices are unsigned because
+    those need no check for negative ones, and then the loop becomes vector code.
+    """
+    kind = membranes.dtype.type
+    scale, bias, bits = kind(factor), kind(limit), kind(0)
+    m, w = np.uint64(first), np.uint64(a)
+    for i in range(np.uint64(width)):
+        value = kind(membranes[m + i] + kind(scale * kind(weights[w + i])))
+        membranes[m + i] = value
+        bits = kind(bits | kind(value + bias))
+    return bool((np.int64(bits) & ~(2 * limit - 1)) == 0)
+
+
+@compiled
+def add_four_rows(
+    membranes: Array,
+    first: int,
+    weights: Array,
+    base: int,
+    state: Array,
+    rows: int,
+    factors: int,
+    width: int,
+    limit: int,
+) -> bool:
+    """Do :func:`add_row` for four weight rows at the price of one load and store of the membranes.
+
+    Every partial sum is checked. After the first that leaves the range, later ones may wrap, which
+    the OR forgives.
+    """
+    kind = membranes.dtype.type
+    bias, bits = kind(limit), kind(0)
+    f0, f1 = kind(state[factors]), kind(state[factors + 1])
+    f2, f3 = kind(state[factors + 2]), kind(state[factors + 3])
+    m = np.uint64(first)
+    a, b = np.uint64(base + state[rows]), np.uint64(base + state[rows + 1])
+    c, d = np.uint64(base + state[rows + 2]), np.uint64(base + state[rows + 3])
+    for i in range(np.uint64(width)):
+        v0 = kind(membranes[m + i] + kind(f0 * kind(weights[a + i])))
+        v1 = kind(v0 + kind(f1 * kind(weights[b + i])))
+        v2 = kind(v1 + kind(f2 * kind(weights[c + i])))
+        v3 = kind(v2 + kind(f3 * kind(weights[d + i])))
+        membranes[m + i] = v3
+        low = kind(kind(v0 + bias) | kind(v1 + bias))
+        high = kind(kind(v2 + bias) | kind(v3 + bias))
+        bits = kind(bits | kind(low | high))
+    return bool((np.int64(bits) & ~(2 * limit - 1)) == 0)
+
+
+@compiled
+def accumulate(
+    membranes: Array,
+    row: int,
+    weights: Array,
+    base: int,
+    width: int,
+    limit: int,
+    spikes: int,
+    state: Array,
+    rows: int,
+    groups: int,
+    factors: int,
+) -> int:
+    """Add the weight rows of a packet, from `base` + row on, to one row of membranes, in order.
+
+    Rows, groups and factors of the spikes lie at these addresses; a group is the column at which a
+    weight row begins. Return the first column whose membrane leaves its range, with the first spike
+    that makes one do so, or -1.
+    """
+    done = 0
+    while done < spikes:
+        group, factor, start = state[groups + done], state[factors + done], state[rows + done]
+        first = row + group
+        if (
+            done + 4 <= spikes
+            and group == state[groups + done + 1]
+            and group == state[groups + done + 2]
+            and group == state[groups + done + 3]
+        ):
+            at, by = rows + done, factors + done
+            if add_four_rows(membranes, first, weights, base, state, at, by, width, limit):
+                done += 4
+                continue
+            # Take the four back, which restores the row even from wrapped sums; then find the
+            # first at fault one by one.
+            for i in range(4):
+                add_row(
+                    *(membranes, first, weights, base + state[at + i]),
+                    *(width, -state[by + i], limit),
+                )
+        if not add_row(membranes, first, weights, base + start, width, factor, limit):
+            return int(group + outside(membranes, first, width, limit))
+        done += 1
+    return -1
+
+
+@compiled
+def bump(membranes: Array, place: int, amount: int, limit: int) -> bool:
+    """Add to one membrane and return whether it stays in -limit..limit-1."""
+    value = int(membranes[place]) + amount
+    membranes[place] = value
+    return bool(-limit <= value < limit)
+
+
+# The firing instructions. `tracers` and `charges` are where the row begins in the state and in the
+# membranes. Spikes are appended to two lists in the state, from the addresses `columns_out` and
+# `values_out` on; `fill` is their length, and the new one is returned.
+
+
+@compiled
+def move(
+    state: Array, tracer: int, column: int, value: int, columns_out: int, values_out: int, fill: int
+) -> None:
+    """Move the tracer at an address and note the spike at the end of the lists."""
+    state[tracer] += value
+    state[columns_out + fill] = column
+    state[values_out + fill] = value
+
+
+@compiled
+def fire(
+    membranes: Array,
+    charges: int,
+    state: Array,
+    tracers: int,
+    columns: int,
+    tables: Array,
+    stairs: int,
+    lo: int,
+    hi: int,
+    alphabet: int,
+    columns_out: int,
+    values_out: int,
+    fill: int,
+) -> int:
+    """Spike every neuron of a row along its staircase, which begins at `stairs` in the tables."""
+    for column in range(columns):
+        at = stairs + column * (hi - lo) - lo - 1  # tables[at + k] is T(k)
+        tracer, charge = state[tracers + column], int(membranes[charges + column])
+        value = 0
+        if tracer < hi and charge >= tables[at + tracer + 1]:
+            value = 1
+        elif tracer > lo and charge < tables[at + tracer]:
+            value = -1
+        if value:
+            if alphabet:
+                room = hi - tracer if value > 0 else tracer - lo
+                value *= climb(charge, tables, at + tracer, value, room, alphabet == 2)
+            move(state, tracers + column, column, value, columns_out, values_out, fill)
+            fill += 1
+    return fill
+
+
+@compiled
+def climb(charge: int, tables: Array, at: int, sign: int, room: int, nearest: bool) -> int:
+    """Return the size of a spike when a move by 1 holds; `tables[at]` is the tracer's own stair."""
+    size = 1
+    while 2 * size <= room and crosses(charge, tables, at, sign * 2 * size):
+        size *= 2
+    if nearest and 2 <= size and 2 * size <= room:
+        if crosses(charge, tables, at, sign * (size + size // 2)):
+            size *= 2
+    return size
+
+
+@compiled
+def crosses(charge: int, tables: Array, at: int, distance: int) -> bool:
+    """Return whether the charge has crossed the last stair of a move."""
+    if distance > 0:
+        return bool(charge >= tables[at + distance])
+    return bool(charge < tables[at + distance + 1])
+
+
+@compiled
+def approach(target: int, tracer: int, lo: int, hi: int, alphabet: int) -> int:
+    """Return the spike that moves a tracer towards a target within lo..hi, or 0."""
+    distance = min(max(target, lo), hi) - tracer
+    if distance == 0:
+        return 0
+    sign = 1 if distance > 0 else -1
+    room = hi - tracer if distance > 0 else tracer - lo
+    distance *= sign
+    size = 1
+    if alphabet:
+        while 2 * size <= distance:
+            size *= 2
+        if alphabet == 2 and size >= 2 and 2 * size <= room and distance >= size + size // 2:
+            size *= 2
+    return sign * size
+
+
+@compiled
+def flow(
+    membranes: Array,
+    charges: int,
+    state: Array,
+    tracers: int,
+    columns: int,
+    lo: int,
+    hi: int,
+    alphabet: int,
+    columns_out: int,
+    values_out: int,
+    fill: int,
+) -> int:
+    """Spike what the membranes of a row hold and take it from them."""
+    for column in range(columns):
+        held = int(membranes[charges + column])
+        tracer = state[tracers + column]
+        value = approach(tracer + held, tracer, lo, hi, alphabet)
+        if value:
+            membranes[charges + column] -= value
+            move(state, tracers + column, column, value, columns_out, values_out, fill)
+            fill += 1
+    return fill
+
+
+@compiled
+def maximum(
+    tables: Array,
+    window: int,
+    row: int,
+    state: Array,
+    trace: int,
+    best: int,
+    tracers: int,
+    columns: int,
+    lo: int,
+    hi: int,
+    alphabet: int,
+    columns_out: int,
+    values_out: int,
+    fill: int,
+) -> int:
+    """Move a row towards the maximum over its window; `best` is scratch for one row.
+
+    The window's fields lie in the order of `program.WINDOW`.
+    """
+    in_height, in_width, out_width = tables[window], tables[window + 1], tables[window + 3]
+    top = row // out_width * tables[window + 6] - tables[window + 8]
+    left = row % out_width * tables[window + 7] - tables[window + 9]
+    for column in range(columns):
+        state[best + column] = 0
+    empty = True
+    for ky in range(tables[window + 4]):
+        y = top + ky * tables[window + 10]
+        for kx in range(tables[window + 5]):
+            x = left + kx * tables[window + 11]
+            if not (0 <= y < in_height and 0 <= x < in_width):
+                continue
+            source = trace + (y * in_width + x) * columns
+            for column in range(columns):
+                if empty or state[source + column] > state[best + column]:
+                    state[best + column] = state[source + column]
+            empty = False
+    for column in range(columns):
+        tracer = state[tracers + column]
+        value = approach(state[best + column], tracer, lo, hi, alphabet)
+        if value:
+            move(state, tracers + column, column, value, columns_out, values_out, fill)
+            fill += 1
+    return fill
+
+
+@compiled
+def inject(
+    state: Array,
+    wishes: int,
+    tracers: int,
+    columns: int,
+    lo: int,
+    hi: int,
+    coding: int,
+    planes: int,
+    step: int,
+    columns_out: int,
+    values_out: int,
+    fill: int,
+) -> int:
+    """Spike this step's part of a row of the input; return -1 - column if a tracer leaves lo..hi.
+
+    `coding` is an index into `verify.CODINGS`: 0 for analog, 1 for bitplane, 2 for spikes.
+    """
+    for column in range(columns):
+        wish = state[wishes + column]
+        sign = 1 if wish > 0 else -1
+        value = 0
+        if coding == 0:
+            value = wish if step == 0 else 0
+        elif coding == 2:
+            value = sign if step < abs(wish) else 0
+        elif step < planes:
+            value = sign * (abs(wish) & (1 << (planes - 1 - step)))
+        if value:
+            if not lo <= state[tracers + column] + value <= hi:
+                return -1 - column
+            move(state, tracers + column, column, value, columns_out, values_out, fill)
+            fill += 1
+    return fill

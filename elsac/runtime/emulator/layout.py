@@ -1,0 +1,227 @@
+"""The memory of the fast engine: two flat arrays of 64-bit integers, as in a machine.
+
+Compiled code takes few arrays gladly and many badly: each one costs time to compile and in every
+call. So all tables of an image lie in one array, `tables`, and all state of a run but its membranes
+in another, `state`. Both begin with heads, which hold the address of what follows; a thread's line
+of the thread table holds the addresses of its own parts of the state. Only membranes (32 bits where
+they may be) and weights are arrays of their own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.lib.recfunctions import structured_to_unstructured
+from numpy.typing import NDArray
+
+from elsac.runtime.emulator.common import Ints, planes_of
+from elsac.runtime.emulator.image import Image
+from elsac.runtime.emulator.verify import ALPHABETS, CODINGS
+from elsac.runtime.isa import BY_MNEMONIC, ISA, PACKET_SPIKES
+from elsac.runtime.program import PORT, THREAD
+
+# Heads of `tables`: scalars, and addresses of matrices with one line per entry.
+THREAD_COUNT, ALPHABET, CAPACITY = 0, 1, 2
+ORDER, THREADS, PORTS, WINDOWS, WEIGHTS, CONSTANTS, STAIRS, MAPS, CODE = range(3, 12)
+TAP_ROWS, TAP_NUMBERS, MAP_ROWS = range(12, 15)
+TABLE_HEADS = 15
+
+# Heads of `state`.
+EXECUTED, FAULT = 0, 1
+CHANNEL, VALUE = 2, 3  # the packet that is served
+WEIGHT_ROW, GROUP, FACTOR = 4, 5, 6  # scratch of `acc`
+BEST = 7  # scratch of `max`
+VISITS = 8  # the spines that arrive at the thread whose turn it is: port, spine, start, stop
+PLACES, TURNS = 9, 10  # with jitter: the permuted spikes, and the spine of each event
+STATE_HEADS = 11
+
+# Columns of the thread table: those of program.THREAD, then addresses in the state.
+_THREAD = THREAD.names or ()
+ROWS, COLUMNS, COLUMN_BASE, LO, HI, TRACE_COLUMNS, FIRST_PORT, PORT_COUNT, ON_ROW, DEPENDS = (
+    _THREAD.index(name)
+    for name in (
+        *("rows", "columns", "column_base", "lo", "hi", "trace_columns"),
+        *("first_port", "ports", "on_row", "depends"),
+    )
+)
+TRACERS, TRACE, WAITING, INPUT = range(len(_THREAD), len(_THREAD) + 4)
+SPIKE_COLUMNS, SPIKE_VALUES, SENDS, COUNTS, FILL, SENT, MEMBRANES, LIMIT, LINKS, CODING, PLANES = (
+    range(INPUT + 1, INPUT + 12)
+)
+THREAD_WIDTH = PLANES + 1
+
+PORT_SOURCE, PORT_BASE, PORT_SPIKES, PORT_END = (
+    (PORT.names or ()).index(name) for name in ("source", "column_base", "on_spikes", "on_end")
+)
+PORT_WIDTH = 5
+WINDOW_WIDTH, TAPS_AT = 13, 12  # the columns of program.WINDOW, then the address of its taps
+WEIGHTS_WIDTH, CONSTANTS_WIDTH, STAIRS_WIDTH = 7, 4, 6  # columns as in program.py
+MAP_WIDTH, MAP_INDPTR, MAP_CHANNELS, MAP_TARGET, MAP_ROWS_AT = 6, 0, 2, 3, 5
+CODE_WIDTH, OPCODE, A, C, STOP = 4, 0, 1, 2, 3  # STOP: the `next` that closes a loop
+
+POSITIVE, NEGATIVE, SOPS, PACKETS, FLIT_HOPS, EVENTS = range(6)  # at a thread's COUNTS
+
+
+class _Heap:
+    """Hands out consecutive addresses."""
+
+    def __init__(self, heads: int) -> None:
+        self.parts: list[Ints] = [np.zeros(heads, np.int64)]
+        self.size = heads
+
+    def room(self, size: int) -> int:
+        """Reserve room and return its address."""
+        address = self.size
+        self.size += int(size)
+        return address
+
+    def place(self, array: NDArray[Any]) -> int:
+        """Append a copy of an array and return its address."""
+        self.parts.append(array.astype(np.int64).ravel())
+        return self.room(array.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """An image in the form that the compiled machine reads, and the plan of its state."""
+
+    image: Image
+    tables: Ints
+    weights: NDArray[np.int32]
+    state_size: int
+    state_heads: Ints
+    tracers: slice  # of all threads, in the state
+    counts: slice  # [threads, 6]
+
+    def state(self, inputs: Sequence[Ints]) -> tuple[Ints, NDArray[Any]]:
+        """Return (state, membranes) before the first step; `inputs` as in `run_sample`."""
+        state = np.zeros(self.state_size, np.int64)
+        state[:STATE_HEADS] = self.state_heads
+        lines = self.tables[self.tables[THREADS] :]
+        for number, thread in enumerate(self.image.program.threads):
+            if thread["input"] >= 0:
+                first = int(thread["column_base"])
+                part = inputs[thread["input"]][:, first : first + int(thread["columns"])]
+                address = int(lines[number * THREAD_WIDTH + INPUT])
+                state[address : address + part.size] = part.ravel()
+        width = np.int32 if self.image.narrow else np.int64
+        return state, np.zeros(self.image.membrane_offset[-1], width)
+
+
+def plan(image: Image) -> Layout:
+    """Lay out an image; the result serves any number of runs."""
+    program = image.program
+    tables, state = _Heap(TABLE_HEADS), _Heap(STATE_HEADS)
+    threads, heads, tracers, counts = _plan_state(image, state)
+    threads[:, DEPENDS] += tables.place(program.depends)
+    head = {
+        THREAD_COUNT: len(threads),
+        ALPHABET: ALPHABETS.index(image.alphabet),
+        CAPACITY: image.capacity,
+        ORDER: tables.place(image.order),
+        THREADS: tables.place(threads),
+        PORTS: tables.place(_matrix(program.ports)),
+        CODE: tables.place(_code(program.code)),
+        TAP_ROWS: tables.place(image.taps.row),
+        TAP_NUMBERS: tables.place(image.taps.tap),
+        MAP_ROWS: tables.place(image.map_rows.row),
+        WEIGHTS: tables.place(_matrix(program.weight_segments)),
+        CONSTANTS: tables.place(_matrix(program.constant_segments)),
+    }
+    taps_at = tables.place(image.taps.indptr) + image.taps.first
+    head[WINDOWS] = tables.place(np.column_stack([_matrix(program.windows), taps_at]))
+    stairs = _matrix(program.stairs)
+    stairs[:, 0] += tables.place(program.thresholds)
+    classes = tables.place(program.row_classes)
+    stairs[:, 5] += np.where(stairs[:, 5] >= 0, classes, 0)
+    head[STAIRS] = tables.place(stairs)
+    maps = _matrix(program.maps)
+    maps[:, MAP_INDPTR] += tables.place(program.map_indptr)
+    # Pairs: two numbers each.
+    maps[:, MAP_TARGET] = maps[:, MAP_TARGET] * 2 + tables.place(program.map_targets)
+    rows_at = tables.place(image.map_rows.indptr) + image.map_rows.first
+    head[MAPS] = tables.place(np.column_stack([maps, rows_at]))
+    flat = np.concatenate(tables.parts)
+    for slot, value in head.items():
+        flat[slot] = value
+    # The one form that the machine is compiled for: contiguous and writable.
+    weights = np.require(program.weights, np.int32, ["C", "W"])
+    return Layout(image, flat, weights, state.size, heads, tracers, counts)
+
+
+def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
+    """Reserve the state; return the thread table, the heads and where tracers and counts lie."""
+    program, count = image.program, len(image.program.threads)
+    sources = program.threads["input"] >= 0
+    neurons = np.diff(image.tracer_offset)
+    inputs = np.where(sources, neurons, 0)
+    spikes, sends = np.diff(image.spike_offset), np.diff(image.send_offset)
+    bits = program.threads["membrane_bits"].astype(np.int64)
+    tracers, counts = state.room(image.tracer_offset[-1]), state.room(6 * count)
+    coding, planes = _codings(image)
+    columns = [
+        tracers + image.tracer_offset[:-1],
+        state.room(image.trace_offset[-1]) + image.trace_offset[:-1],
+        state.room(image.counter_offset[-1]) + image.counter_offset[:-1],
+        state.room(inputs.sum()) + np.cumsum(inputs) - inputs,
+        state.room(image.spike_offset[-1]) + image.spike_offset[:-1],
+        state.room(image.spike_offset[-1]) + image.spike_offset[:-1],
+        # A sent spine is (row, start, stop).
+        state.room(3 * image.send_offset[-1]) + 3 * image.send_offset[:-1],
+        counts + 6 * np.arange(count),
+        state.room(count) + np.arange(count),
+        state.room(count) + np.arange(count),
+        image.membrane_offset[:-1],
+        np.int64(1) << np.maximum(bits - 1, 0),
+        image.tree_links,
+        coding,
+        planes,
+    ]
+    # The most that arrives at one thread in one step.
+    visits = places = 0
+    for thread in program.threads:
+        first = int(thread["first_port"])
+        arriving = program.ports["source"][first : first + int(thread["ports"])]
+        visits = max(visits, int(sends[arriving].sum()))
+        places = max(places, int(spikes[arriving].sum()))
+    heads = np.zeros(STATE_HEADS, np.int64)
+    for head, size in {
+        EXECUTED: len(ISA),
+        FAULT: 4,
+        BEST: int(program.threads["columns"].max(initial=0)),
+        VISITS: 4 * visits,
+        PLACES: places,
+        TURNS: 2 * visits + places // PACKET_SPIKES,
+        **dict.fromkeys((CHANNEL, VALUE, WEIGHT_ROW, GROUP, FACTOR), PACKET_SPIKES),
+    }.items():
+        heads[head] = state.room(size)
+    lines = np.column_stack([_matrix(program.threads), *columns])
+    where = slice(tracers, tracers + int(image.tracer_offset[-1]))
+    return lines, heads, where, slice(counts, counts + 6 * count)
+
+
+def _codings(image: Image) -> tuple[Ints, Ints]:
+    """Return per thread the index into CODINGS and the number of bit planes; 0 if no source."""
+    threads, bindings = image.program.threads, image.program.bindings.get("inputs", [])
+    coding, planes = np.zeros((2, len(threads)), np.int64)
+    for thread in np.flatnonzero(threads["input"] >= 0):
+        binding = bindings[threads["input"][thread]]
+        coding[thread] = CODINGS.index(binding["coding"])
+        planes[thread] = planes_of(binding["lo"], binding["hi"])
+    return coding, planes
+
+
+def _matrix(table: NDArray[Any]) -> Ints:
+    """Return a structured table as a matrix of 64-bit integers."""
+    return np.array(structured_to_unstructured(table, dtype=np.int64))
+
+
+def _code(words: NDArray[np.uint64]) -> Ints:
+    """Split every word; words outside of handlers may hold anything and are never run."""
+    opcode = (words & np.uint64(0xFF)).astype(np.int64)
+    a = (words >> np.uint64(8) & np.uint64(0xFF)).astype(np.int64)
+    c = (words >> np.uint64(32)).astype(np.uint32).view(np.int32).astype(np.int64)
+    loops = np.flatnonzero(opcode == BY_MNEMONIC["next"].opcode)
+    ends = np.append(loops, len(words))
+    return np.column_stack([opcode, a, c, ends[np.searchsorted(loops, np.arange(len(words)))]])

@@ -1,0 +1,202 @@
+"""A compiled program in memory: code words, tables, bindings. `container.py` writes it to and reads
+it from a file.
+
+Every table is a numpy structured array, so that the binary holds exactly what the engines use.
+Index columns hold -1 for "none". Shapes of tensors are per sample (no batch dimension).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT_VERSION = 1
+
+CORE = np.dtype(
+    [
+        ("x", "<i4"),
+        ("y", "<i4"),
+        ("first_thread", "<i4"),
+        ("threads", "<i4"),
+        ("first_word", "<i4"),
+        ("words", "<i4"),
+    ]
+)
+"""One core: place on the mesh, its contiguous range of threads and of code words."""
+
+THREAD = np.dtype(
+    [
+        ("core", "<i4"),
+        ("layer", "<i4"),  # index into Program.layers
+        ("order", "<i4"),  # position in a topological order of the threads, unique
+        ("rows", "<i4"),  # output spines
+        ("columns", "<i4"),  # neurons of a row that this tile holds
+        ("column_base", "<i4"),  # the layer's column that is column 0 here
+        ("lo", "<i4"),  # least tracer value that a spike may reach
+        ("hi", "<i4"),  # greatest
+        ("membrane_bits", "<i4"),  # two's complement width of the membranes; 0: no membranes
+        ("trace_spines", "<i4"),  # size of the copy of the input tracers (max-pool); 0: none
+        ("trace_columns", "<i4"),
+        ("first_port", "<i4"),
+        ("ports", "<i4"),
+        ("on_row", "<i4"),  # index of the handler's first word
+        ("depends", "<i4"),  # index into Program.depends of the first of `rows` counters
+        ("input", "<i4"),  # index into bindings["inputs"] for a source thread, else -1
+        ("first_route", "<i4"),
+        ("routes", "<i4"),
+    ]
+)
+
+PORT = np.dtype(
+    [
+        ("source", "<i4"),  # thread that sends
+        (
+            "column_base",
+            "<i4",
+        ),  # added to the packet's columns to give the channel that handlers see
+        ("spines", "<i4"),  # spines of the stream, = rows of the source
+        ("on_spikes", "<i4"),
+        ("on_end", "<i4"),
+    ]
+)
+
+WINDOW = np.dtype(
+    [
+        (name, "<i4")
+        for name in (
+            "in_height",
+            "in_width",
+            "out_height",
+            "out_width",
+            "kernel_height",
+            "kernel_width",
+            "stride_height",
+            "stride_width",
+            "pad_top",
+            "pad_left",
+            "dilation_height",
+            "dilation_width",
+        )
+    ]
+)
+"""Geometry of the im2col unit. Output (oy, ox) at tap (ky, kx) reads input (oy*stride_height -
+pad_top + ky*dilation_height, ox*stride_width - pad_left + kx*dilation_width), if inside the map.
+Spine and row numbers are raster (y * width + x), the tap number is ky * kernel_width + kx.
+"""
+
+WEIGHTS = np.dtype(
+    [
+        ("offset", "<i8"),  # first element in Program.weights
+        ("taps", "<i4"),
+        ("first_input", "<i4"),  # channels outside [first_input, first_input + inputs) are ignored
+        ("inputs", "<i4"),
+        ("inputs_per_group", "<i4"),
+        ("outputs_per_group", "<i4"),
+        ("bits", "<i4"),  # width in which the elements are packed, two's complement
+    ]
+)
+"""A weight segment, laid out [taps][inputs][outputs_per_group]. Input channel c, i = c -
+first_input, adds its row to the columns from (i // inputs_per_group) * outputs_per_group on.
+"""
+
+CONSTANTS = np.dtype(
+    [("offset", "<i8"), ("first_input", "<i4"), ("inputs", "<i4"), ("bits", "<i4")]
+)
+"""A constant segment in Program.weights: one constant per channel; channel c adds to column c -
+first_input.
+"""
+
+STAIRS = np.dtype(
+    [
+        ("offset", "<i8"),  # first element in Program.thresholds
+        ("classes", "<i4"),
+        ("columns", "<i4"),
+        ("lo", "<i4"),  # the tracer value below the first threshold
+        ("levels", "<i4"),  # thresholds per neuron: T[lo+1] .. T[lo+levels]
+        (
+            "row_class",
+            "<i8",
+        ),  # index into Program.row_classes of `rows` class numbers, or -1 for class 0 everywhere
+    ]
+)
+"""A threshold staircase, laid out [classes][columns][levels]; NEVER and ALWAYS stand for plus and
+minus infinity.
+"""
+
+MAP = np.dtype(
+    [
+        (
+            "indptr",
+            "<i8",
+        ),  # index into Program.map_indptr of spines * channels + 1 entries, relative to `target`
+        ("spines", "<i4"),
+        ("channels", "<i4"),
+        ("target", "<i8"),  # first of the pairs in Program.map_targets
+        ("targets", "<i8"),
+    ]
+)
+"""An index map: (spine, channel) -> the (row, column) pairs that it feeds, in compressed rows."""
+
+ROUTE = np.dtype([("destination", "<i4"), ("first_link", "<i4"), ("links", "<i4")])
+"""The path of one thread's packets to one core: a run of (from, to) pairs in Program.links,
+mesh places numbered y * mesh_width + x."""
+
+NEVER = (1 << 62) - 1
+ALWAYS = -NEVER
+
+
+def _empty(dtype: Any, *shape: int) -> NDArray[Any]:
+    return np.zeros(shape or (0,), dtype=dtype)
+
+
+@dataclass
+class Program:
+    """Everything that `elsac run` needs.
+
+    `header` holds `format`, `elsac` (version), `network`, `target` (the whole target as a table),
+    `target_sha256`, `pipeline` (reproduces the program with elsac-opt), `alphabet` (ternary, floor,
+    nearest) and `coding`.
+
+    `bindings` holds, in JSON types only:
+
+    - `inputs`: `{name, dtype, shape, element_type, scale, zero, lo, hi, coding, quantize, head}`:
+      `name`, `dtype` and `shape` as ONNX has them (shape without batch); `scale` a hexadecimal
+      float or null; the tracer is clip(rhe(x / scale) + zero, lo + zero, hi + zero) - zero when
+      `quantize`, else x - zero; `head` a list of host nodes to run before.
+    - `readings`: `{name, kind, threads, shape, channel_axis, index, final_shape, zero,
+      element_type}`: an on-chip tensor; kind `tracer` or `charge`; tiles in `threads` concatenate
+      along the columns to [rows, columns]; channel_axis 0 means shape is (columns, *spatial), -1
+      means (*spatial, columns); `index`, if not null, is the name of an array in `arrays` that
+      gathers the flattened tensor (-1 gives 0) into `final_shape`.
+    - `probes`: indices of the readings that are quantized tensors of the ONNX file, keyed by their
+      name there.
+    - `values`: `{name, reading, factor, offset, element_type, dtype}`: float tensors that leave the
+      chip: charge * factor + offset (arrays of float64 broadcastable to final_shape) in float32, or
+      (factor null) the integers q = tracer + zero as they are.
+    - `host`: `{nodes, outputs}`: the float tail: nodes `{op, name, inputs, outputs, attributes}`
+      over named arrays and `values`; outputs `{name, integers}` with `integers` the reading behind
+      it, or null.
+    """
+
+    header: dict[str, Any]
+    bindings: dict[str, Any]
+    layers: list[str]
+    code: NDArray[np.uint64]
+    cores: NDArray[Any] = field(default_factory=lambda: _empty(CORE))
+    threads: NDArray[Any] = field(default_factory=lambda: _empty(THREAD))
+    ports: NDArray[Any] = field(default_factory=lambda: _empty(PORT))
+    windows: NDArray[Any] = field(default_factory=lambda: _empty(WINDOW))
+    weight_segments: NDArray[Any] = field(default_factory=lambda: _empty(WEIGHTS))
+    constant_segments: NDArray[Any] = field(default_factory=lambda: _empty(CONSTANTS))
+    stairs: NDArray[Any] = field(default_factory=lambda: _empty(STAIRS))
+    maps: NDArray[Any] = field(default_factory=lambda: _empty(MAP))
+    routes: NDArray[Any] = field(default_factory=lambda: _empty(ROUTE))
+    weights: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
+    thresholds: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
+    row_classes: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
+    depends: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
+    map_indptr: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
+    map_targets: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
+    links: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
