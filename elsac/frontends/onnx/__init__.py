@@ -1,0 +1,1 @@
+"""Reads ONNX: `model` loads a file, `graph` walks its nodes, `table` names their importers."""

@@ -1,0 +1,214 @@
+"""Walks the nodes of a network: which are folded, which go to the chip, which to the host."""
+
+from typing import Any
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import VerifyException
+
+from elsac.context import CompileError, CompilerContext
+from elsac.frontends.onnx.constants import fold
+from elsac.frontends.onnx.importer import Importer, hint
+from elsac.frontends.onnx.model import Network, first_line, unsupported
+from elsac.frontends.onnx.node import BATCH, Node
+from elsac.frontends.onnx.structure import shape_of
+from elsac.frontends.onnx.table import IMPORTERS, known
+from elsac.frontends.onnx.tail import HEAD_OPERATORS, HOST_OPERATORS, Tail, host_node
+from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor, Value
+
+_LINEAR = frozenset(
+    "Conv Gemm MatMul AveragePool GlobalAveragePool ReduceMean ReduceSum QGemm".split()
+)
+_KEEP_GRID = frozenset(
+    """
+    Relu Clip Max Min MaxPool GlobalMaxPool ReduceMax Concat Mul Div Identity Dropout Cast Flatten
+    Reshape Transpose Squeeze Unsqueeze Slice Split Gather Expand Tile Pad Resize DepthToSpace
+    SpaceToDepth DequantizeLinear
+    """.split()
+)
+
+
+def import_graph(
+    network: Network, ctx: CompilerContext
+) -> tuple[ModuleOp, dict[str, Any], dict[str, Any]]:
+    """The module, the host's part and its arrays. Raises CompileError."""
+    walk = _Walk(network, ctx)
+    for node in walk.live:
+        walk.visit(node)
+    return walk.finish()
+
+
+class _Walk:
+    def __init__(self, network: Network, ctx: CompilerContext) -> None:
+        self.network = network
+        self.imp = Importer(network, ctx)
+        for name, array in network.constants.items():
+            self.imp.values[name] = Constant(name, array)
+        for port in network.inputs:
+            self.imp.values[port.name] = HostInput(port.name, port.name)
+        self.live = _live(network)
+        self.body: set[str] = set()
+        self.leads: set[str] = set()
+        """Tail nodes whose values a linear layer of the tail uses as integers."""
+        self._look_back()
+
+    def _look_back(self) -> None:
+        wanted: set[str] = set()
+        linear: set[str] = set()
+        for node in reversed(self.live):
+            outputs = set(node.outputs)
+            if _rounds(node) or outputs & wanted:
+                self.body.add(node.name)
+                wanted.update(node.inputs)
+            leads = bool(outputs & linear)
+            if leads:
+                self.leads.add(node.name)
+            if node.op in _LINEAR or (node.op in _KEEP_GRID and (leads or not _on_host(node))):
+                linear.update(node.inputs)
+
+    def visit(self, node: Node) -> None:
+        """Give each output of a node its value."""
+        self.imp.node = node
+        try:
+            results = self._results(node)
+        except (ValueError, IndexError, TypeError, ArithmeticError, KeyError, MemoryError) as error:
+            raise node.error(f"malformed: {first_line(error)}") from error
+        for name, value in zip(node.outputs, results, strict=False):
+            if not name:
+                continue
+            self.imp.values[name] = value
+            if isinstance(value, Tensor | Real):
+                ssa = value.tracers if isinstance(value, Tensor) else value.value
+                if ssa.name_hint is None:
+                    ssa.name_hint = hint(name)
+            if isinstance(value, Tensor):
+                self.imp.probe(name, value)
+
+    def _results(self, node: Node) -> list[Value]:
+        inputs = [self.imp.values[i] if i else None for i in node.inputs]
+        if node.op == "Shape" and node.domain == "":
+            return [self._shape(node)]
+        constants = [i for i in inputs if i is None or isinstance(i, Constant)]
+        if len(constants) == len(inputs) and node.domain == "":
+            return list(fold(node, constants, self.network.opset))
+        varying: list[Value] = [i for i in inputs if i is not None and not isinstance(i, Constant)]
+        sources = [i for i in varying if isinstance(i, HostInput)]
+        if sources and not _reads_inputs(node):
+            return [self._head(node, varying)]
+        if node.name not in self.body and not sources and not self._on_chip(node, varying):
+            return [Deferred(node) for _ in node.outputs]
+        if node.key not in IMPORTERS:
+            raise unsupported(node, IMPORTERS)
+        result = IMPORTERS[node.key].function(self.imp, node)
+        return result if isinstance(result, list) else [result]
+
+    def _shape(self, node: Node) -> Value:
+        """The shape of a tensor, with a marker for the batch."""
+        name = node.inputs[0]
+        value = self.imp.values[name]
+        dims: list[int]
+        if isinstance(value, Constant):
+            dims = list(value.array.shape)
+        elif isinstance(value, Tensor | Real):
+            dims = [BATCH, *shape_of(value)]
+        else:
+            known = self.network.shapes.get(name)
+            if not known or None in known[1:]:
+                if isinstance(value, Deferred):
+                    return Deferred(node)
+                raise node.error(
+                    f"the shape of '{name}' is not known; export it with static shapes"
+                )
+            dims = [BATCH, *(int(d or 0) for d in known[1:])]
+        start, end = int(node.get("start", 0)), node.get("end")
+        return Constant(node.outputs[0], np.array(dims[start:end], np.int64))
+
+    def _head(self, node: Node, varying: list[Value]) -> HostInput:
+        value = varying[0]
+        alone = len(varying) == 1 and isinstance(value, HostInput)
+        if alone and node.domain == "" and node.op in HEAD_OPERATORS:
+            assert isinstance(value, HostInput)
+            return HostInput(value.source, node.outputs[0], (*value.head, node))
+        if node.key not in IMPORTERS and not _on_host(node):
+            raise unsupported(node, known())
+        name = next(i for i in node.inputs if isinstance(self.imp.values.get(i), HostInput))
+        raise self.imp.missing_quantizer(node, name)
+
+    def _on_chip(self, node: Node, varying: list[Value]) -> bool:
+        """Whether a node behind the last quantizer still belongs to the chip; refuses lost ones."""
+        if node.op == "BatchNormalization":
+            return isinstance(varying[0], Real) and varying[0].linear
+        deferred = [v for v in varying if isinstance(v, Deferred)]
+        if not _on_host(node):
+            if node.key not in IMPORTERS:
+                raise unsupported(node, known())
+            if deferred:
+                name = next(i for i in node.inputs if self.imp.values.get(i) is deferred[0])
+                raise self.imp.missing_quantizer(node, name)
+            return True
+        exact = all(isinstance(v, Tensor) or (isinstance(v, Real) and v.grid) for v in varying)
+        return exact and node.key in IMPORTERS and (node.op in _LINEAR or node.name in self.leads)
+
+    def finish(self) -> tuple[ModuleOp, dict[str, Any], dict[str, Any]]:
+        """The outputs of the chip and the host's part."""
+        tail = Tail(self.imp)
+        outputs = [
+            {"name": name, "values": list(tail.require(name, f"graph output '{name}'"))}
+            for name in self.network.outputs
+        ]
+        if not self.imp.inputs or not any(o["values"] for o in outputs):
+            raise CompileError(
+                f"network '{self.network.name}': no path from an input to an output is quantized; "
+                "quantize it statically to 4 or 8 bits first"
+            )
+        inputs = [self._input(tail, *entry) for entry in self.imp.inputs]
+        try:
+            self.imp.module.verify()
+        except VerifyException as error:
+            raise CompileError(
+                f"network '{self.network.name}': the import is inconsistent: {first_line(error)}"
+            ) from error
+        host = {"inputs": inputs, "nodes": tail.nodes, "outputs": outputs}
+        return self.imp.module, host, tail.arrays
+
+    def _input(self, tail: Tail, value: HostInput, op: Any, quantize: bool) -> dict[str, Any]:
+        port = next(p for p in self.network.inputs if p.name == value.source)
+        for node in value.head:
+            for name in node.inputs:
+                if name and isinstance(self.imp.values[name], Constant):
+                    tail.require(name, f"node '{node.name}' ({node.op})")
+        return {
+            "name": port.name,
+            "dtype": port.dtype.name,
+            "shape": list(port.shape),
+            "tracer": op.tensor_name.data,
+            "quantize": quantize,
+            "head": [host_node(self.imp, node, tail.arrays) for node in value.head],
+        }
+
+
+def _live(network: Network) -> list[Node]:
+    """The nodes that an output depends on, in order."""
+    wanted = set(network.outputs)
+    live = []
+    for node in reversed(network.nodes):
+        if wanted & set(node.outputs):
+            wanted.update(node.inputs)
+            live.append(node)
+    return live[::-1]
+
+
+def _rounds(node: Node) -> bool:
+    """Whether a node makes integers of an activation."""
+    if node.op == "QGemm":
+        return node.has(7)
+    return node.op == "QuantizeLinear" or node.op.startswith("QLinear")
+
+
+def _reads_inputs(node: Node) -> bool:
+    """Whether a node turns a graph input into tracers by itself."""
+    return _rounds(node) or node.op in ("DequantizeLinear", "QGemm")
+
+
+def _on_host(node: Node) -> bool:
+    return node.domain == "" and node.op in HOST_OPERATORS

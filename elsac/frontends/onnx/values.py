@@ -1,0 +1,148 @@
+"""What a tensor of the ONNX graph is while it is imported."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.ir import SSAValue
+
+from elsac.dialects.qann import TracerType, dims, tensor_type
+from elsac.frontends.onnx.node import Node
+
+
+@dataclass(frozen=True)
+class Quantized:
+    """The integers behind a dequantized constant: it stands for integers * scale, exactly."""
+
+    integers: NDArray[np.int64]
+    """Zero point removed."""
+    scale: NDArray[np.float32]
+    """One for all, shape (1,), or one for each index of `axis`."""
+    axis: int
+    element_type: str
+
+    def exact(self) -> NDArray[Any]:
+        """The rational numbers, in the shape of the integers."""
+        shape = [1] * self.integers.ndim
+        if self.scale.size > 1:
+            shape[self.axis] = -1
+        scale = fractions(self.scale)
+        out = np.empty(self.integers.shape, dtype=object)
+        out[...] = self.integers.astype(object) * (scale.reshape(shape) if shape else scale[0])
+        return out
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array that is known while compiling; `quantized` if it came from a DequantizeLinear."""
+
+    name: str
+    array: NDArray[Any]
+    quantized: Quantized | None = None
+
+    def exact(self) -> NDArray[Any]:
+        """The rational numbers that it stands for."""
+        return fractions(self.array) if self.quantized is None else self.quantized.exact()
+
+    @property
+    def integers(self) -> list[int]:
+        """The elements of a shape, axes or similar."""
+        return [int(v) for v in self.array.ravel()]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Says that a real is S * scale with integers S from lo to hi."""
+
+    scale: Fraction
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """Integers of the file: q = S + zero, with S the tracers."""
+
+    tracers: SSAValue
+    zero: int
+    element_type: str
+
+    @property
+    def type(self) -> TracerType:
+        """Shape, bounds and scale of the tracers."""
+        return tensor_type(self.tracers)
+
+    @property
+    def grid(self) -> Grid:
+        """The reals that the tracers stand for."""
+        return Grid(self.type.fraction, *self.type.bounds)
+
+
+@dataclass(frozen=True)
+class Real:
+    """Exact real numbers. Those that are just dequantized have no op yet: `value` is the tracers.
+
+    `grid` if the numbers are a multiple of one scale; `linear` if they are a linear layer's charge,
+    scaled and shifted, which the host can read.
+    """
+
+    value: SSAValue
+    grid: Grid | None = None
+    linear: bool = False
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the value is tracers, which stand for the reals."""
+        return isinstance(self.value.type, TracerType)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape, without batch."""
+        return dims(self.value)
+
+
+@dataclass(frozen=True)
+class HostInput:
+    """A graph input, or what nodes on the host make of it before it is quantized."""
+
+    source: str
+    tensor: str
+    head: tuple[Node, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Deferred:
+    """An output of a node that no quantizer follows: the host computes it, if it is needed."""
+
+    node: Node
+
+
+Value = Constant | Tensor | Real | HostInput | Deferred
+
+
+def fractions(array: NDArray[Any]) -> NDArray[Any]:
+    """The numbers as exact rationals, in an object array of the same shape.
+
+    Raises ValueError for numbers that are not finite.
+    """
+    out = np.empty(array.size, dtype=object)
+    if array.dtype.kind in "iub":
+        out[:] = [Fraction(int(v)) for v in array.ravel()]
+    else:
+        if not np.isfinite(array.astype(np.float64)).all():
+            raise ValueError("a constant is infinite or not a number; export the model again")
+        out[:] = [Fraction(float(v)) for v in array.ravel()]
+    return out.reshape(array.shape)
+
+
+def minimal(array: NDArray[Any]) -> NDArray[Any]:
+    """The smallest array that broadcasts to this one; at least one dimension."""
+    for axis in range(array.ndim):
+        first = array.take([0], axis=axis)
+        if array.shape[axis] > 1 and bool(np.all(array == first)):
+            array = first
+    while array.ndim > 1 and array.shape[0] == 1:
+        array = array[0]
+    return array.reshape(1) if array.ndim == 0 else array
