@@ -14,10 +14,12 @@ from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntAttr,
     IntegerAttr,
-    IntegerType,
     StringAttr,
     SymbolNameConstraint,
     TensorType,
+    i8,
+    i16,
+    i32,
     i64,
 )
 from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, TypeAttribute
@@ -174,8 +176,8 @@ class BlobOp(IRDLOperation):
         if len(given) != 1:
             raise VerifyException("a blob has exactly one of ints, rationals and a key")
         rational = isinstance(self.type.element_type, RationalType)
-        if not rational and not isinstance(self.type.element_type, IntegerType):
-            raise VerifyException("the elements of a blob are integers or !net.rational")
+        if not rational and self.type.element_type not in (i8, i16, i32, i64):
+            raise VerifyException("the elements of a blob are i8, i16, i32, i64 or !net.rational")
         if (rational and self.ints is not None) or (not rational and self.rationals is not None):
             raise VerifyException("the elements of a blob agree with its type")
         values = self.ints if self.ints is not None else self.rationals

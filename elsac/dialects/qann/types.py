@@ -124,6 +124,10 @@ class RealType(ParametrizedAttribute, TypeAttribute):
         with printer.in_angle_brackets():
             printer.print_dimension_list(self.dims)
 
+    def verify(self) -> None:
+        if not self.dims or min(self.dims) < 1:
+            raise VerifyException("a real has at least one dimension and none of them is empty")
+
 
 def parse_scale(text: str) -> Fraction:
     """Read a scale: a hexadecimal float or a fraction."""

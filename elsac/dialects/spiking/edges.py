@@ -73,8 +73,8 @@ class InputOp(IRDLOperation):
 class ProbeOp(IRDLOperation):
     """Binds the ONNX name of a quantized tensor to a train: q = tracer + zero, of an element type.
 
-    `at`, if given, names an index map that rearranges the tracers into the tensor's elements and
-    `into` its shape.
+    `at`, if given, names an index map that rearranges the tracers into the tensor's elements; its
+    blob has the tensor's shape.
     """
 
     name = "spiking.probe"

@@ -103,6 +103,8 @@ class TrainType(ParametrizedAttribute, TypeAttribute):
     def verify(self) -> None:
         if not self.lo.data <= 0 <= self.hi.data:
             raise VerifyException("the bounds of a train hold 0, the tracer of a silent neuron")
+        if not self.dims or min(self.dims) < 1:
+            raise VerifyException("a train has at least one dimension and none of them is empty")
 
 
 @irdl_attr_definition
@@ -128,6 +130,10 @@ class CurrentType(ParametrizedAttribute, TypeAttribute):
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_dimension_list(self.dims)
+
+    def verify(self) -> None:
+        if not self.dims or min(self.dims) < 1:
+            raise VerifyException("a current has at least one dimension and none of them is empty")
 
 
 AnySpiking = base(TrainType) | base(CurrentType)

@@ -1,0 +1,1 @@
+"""What it means: numpy interpreters, simple and slow, the reference."""

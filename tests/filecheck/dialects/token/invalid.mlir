@@ -1,0 +1,126 @@
+// RUN: %elsac-opt %s --split-input-file --verify-diagnostics --parsing-diagnostics | filecheck %s
+
+%x = "test.op"() : () -> !token.stream<0x4 in 0 to 3>
+// CHECK: a stream has at least one spine and one column
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 1 to 3>
+// CHECK: the bounds of a stream hold 0, the tracer of a silent neuron
+
+// -----
+
+"test.op"() {m = #token.map<8x8x8 to 4x4 window <kernel [3, 3]>>} : () -> ()
+// CHECK: a map has a height and a width
+
+// -----
+
+// Routes go from core to neighbouring core.
+"test.op"() {r = #token.route<>} : () -> ()
+// CHECK: a route passes at least one place, given as (x, y)
+
+// -----
+
+"test.op"() {r = #token.route<(1, 2, 3)>} : () -> ()
+// CHECK: a route passes at least one place, given as (x, y)
+
+// -----
+
+"test.op"() {r = #token.route<(0, 0), (1, 1)>} : () -> ()
+// CHECK: (0, 0) and (1, 1) of a route are not neighbours
+
+// -----
+
+"test.op"() {r = #token.route<(0, 0), (0, 0)>} : () -> ()
+// CHECK: (0, 0) and (0, 0) of a route are not neighbours
+
+// -----
+
+// Actors
+
+%y = token.actor "a" columns 2 to 2 of 4 reads : -> !token.stream<1x1 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the columns of a tile are a range of the layer's
+
+// -----
+
+%y = token.actor "a" columns 2 to 5 of 4 reads : -> !token.stream<1x3 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the columns of a tile are a range of the layer's
+
+// -----
+
+%y = token.actor "a" columns 2 to 4 of 4 reads : -> !token.stream<1x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: a tile sends as many columns as it holds
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x : !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one argument for each stream that it reads
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x : !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+}
+// CHECK: the body of an actor ends in fire, maximum, flow or hold
+
+// -----
+
+// What is in a body: the map begins at the spines of the stream.
+
+%x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
+token.accumulate %x weight @w map <3x3 to 1x1 window <kernel [3, 3]>> groups 1 : !token.stream<4x2 in 0 to 3>
+// CHECK: the map's input has as many places as the stream has spines
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
+token.add %x by @c map <3x3 to 1x1 window <kernel [3, 3]>> : !token.stream<4x2 in 0 to 3>
+// CHECK: the map's input has as many places as the stream has spines
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
+token.trace %x map <3x3 to 1x1 window <kernel [3, 3]>> : !token.stream<4x2 in 0 to 3>
+// CHECK: the map's input has as many places as the stream has spines
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
+token.accumulate %x weight @w map <2x2 to 1x1 window <kernel [2, 2]>> groups 1 shift 32 : !token.stream<4x2 in 0 to 3>
+// CHECK: a shift is 0 to 31 bits
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
+token.scatter %x from 4 of 4 at @places : !token.stream<4x2 in 0 to 3>
+// CHECK: a stream starts at one of its layer's columns
+
+// -----
+
+// What the host reads
+
+%x = "test.op"() : () -> !token.stream<1x2 in 0 to 3>
+token.readout "x" %x shape [2] : !token.stream<1x2 in 0 to 3>
+// CHECK: a readout has factor and offset, or zero and element type
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x2 in 0 to 3>
+token.readout "x" %x shape [2] factor @f offset @f zero 0 as "UINT4" : !token.stream<1x2 in 0 to 3>
+// CHECK: a readout has factor and offset, or zero and element type
+
+// -----
+
+token.packet_format "baer" flit 32 fields {} capacity 0
+// CHECK: a flit holds at least one spike
