@@ -38,7 +38,7 @@ demo: $(READY)
 	$(call heading,Run it on images that it was not trained on)
 	$(BIN)/elsac run build/digits_cnn.bin --input samples/digits.npz --labels label
 	$(call heading,Compare its integers with the quantized network)
-	$(BIN)/elsac verify samples/digits_cnn.onnx --input samples/digits.npz --images 32
+	$(BIN)/elsac verify samples/digits_cnn.onnx --input samples/digits.npz --images 16
 
 test: lint check wheel
 	$(call heading,All passed)
@@ -63,6 +63,7 @@ wheel: $(READY)
 bench: $(READY)
 	$(call heading,Benchmarks)
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/alphabets.py
 
 samples: $(READY)
 	$(call heading,Sample networks)

@@ -170,7 +170,7 @@ def test_blobs_say_once_where_their_elements_are(options: dict[str, Any]) -> Non
 
 
 def test_blobs_hold_no_floats() -> None:
-    with pytest.raises(VerifyException, match=r"integers or !net\.rational"):
+    with pytest.raises(VerifyException, match=r"i64 or !net\.rational"):
         net.BlobOp("a", TensorType(Float32Type(), [2]), key="sha256:0").verify()
 
 

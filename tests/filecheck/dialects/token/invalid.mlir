@@ -71,6 +71,7 @@
 %y = token.actor "a" columns 0 to 4 of 4 reads %x : !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
 ^bb0(%0: !token.stream<1x4 in 0 to 3>):
   token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  "test.termop"() : () -> ()
 }
 // CHECK: the body of an actor ends in fire, maximum, flow or hold
 

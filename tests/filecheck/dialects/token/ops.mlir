@@ -60,7 +60,7 @@ token.packet_format "baer" flit 256 fields {spine = 12 : i64} capacity 17
 }
 // CHECK:     token.trace %{{.*}} map <4x4 to 1x1 window <kernel [4, 4]>> :
 // CHECK:     token.maximum map <4x4 to 1x1 window <kernel [4, 4]>> alphabet nearest
-// GENERIC:   "token.trace"(%{{.*}}) <{base = 0 : i64, map =
+// GENERIC:   "token.trace"(%{{.*}}) <{map = {{.*}}, base = 0 : i64}>
 // GENERIC:   "token.maximum"() <{map = {{.*}}, alphabet = #spiking<alphabet nearest>}>
 
 // An index map passes spikes on to other places.
@@ -71,7 +71,7 @@ token.packet_format "baer" flit 256 fields {spine = 12 : i64} capacity 17
 }
 // CHECK:     token.scatter %{{.*}} of 4 at @places :
 // CHECK:     token.flow alphabet ternary bits 3
-// GENERIC:   "token.scatter"(%{{.*}}) <{base = 0 : i64, channels = 4 : i64, index = @places}>
+// GENERIC:   "token.scatter"(%{{.*}}) <{channels = 4 : i64, index = @places, base = 0 : i64}>
 // GENERIC:   "token.flow"() <{alphabet = #spiking<alphabet ternary>, bits = 3 : i64}>
 
 // A layer without neurons holds its charge and sends nothing.

@@ -1,0 +1,354 @@
+"""From an `elsa` module to a program: symbols become numbers, blobs become segments. No decision is
+made here.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.ir import Attribute, Region
+
+from elsac import __version__
+from elsac.context import Blobs, CompilerContext
+from elsac.dialects import elsa, token
+from elsac.dialects.qann import parse_scale
+from elsac.dialects.spiking import channel_axis
+from elsac.runtime import program as p
+from elsac.runtime.isa import encode
+from elsac.runtime.program import Program
+
+_TABLES = {
+    elsa.WindowOp: "windows",
+    elsa.WeightsOp: "weights",
+    elsa.ConstantsOp: "constants",
+    elsa.StairsOp: "stairs",
+    elsa.MapOp: "maps",
+}
+
+
+def emit_program(
+    module: ModuleOp,
+    context: CompilerContext,
+    header: dict[str, Any],
+    host: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
+) -> Program:
+    """The program of an `elsa` module; `host` and `arrays` are what the frontend kept for head and
+    tail.
+    """
+    return _Emitter(module, context, header, host, arrays).program()
+
+
+class _Pool:
+    """Arrays laid one after the other; an array that is there already is not laid down again."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.parts: list[NDArray[Any]] = []
+        self.size, self.dtype = 0, dtype
+        self.known: dict[int, int] = {}
+
+    def add(self, array: NDArray[Any]) -> int:
+        """Append, return the offset of the first element (or row)."""
+        if id(array) not in self.known:
+            self.known[id(array)] = self.size
+            self.parts.append(array)
+            self.size += len(array)
+        return self.known[id(array)]
+
+    def array(self, *rest: int) -> NDArray[Any]:
+        """All of it."""
+        flat = [np.asarray(part, dtype=self.dtype).reshape(-1, *rest) for part in self.parts]
+        return np.concatenate(flat) if flat else np.zeros((0, *rest), dtype=self.dtype)
+
+
+class _Emitter:
+    def __init__(
+        self,
+        module: ModuleOp,
+        context: CompilerContext,
+        header: dict[str, Any],
+        host: dict[str, Any],
+        arrays: dict[str, NDArray[Any]],
+    ) -> None:
+        self.module, self.blobs = module, Blobs(module, context.store)
+        self.context, self.header, self.host = context, header, host
+        self.arrays = dict(arrays)
+        self.numbers: dict[str, int] = {}
+        self.code: list[int] = []
+        self.weights, self.thresholds = _Pool(np.int32), _Pool(np.int64)
+        self.row_classes, self.depends = _Pool(np.int32), _Pool(np.int32)
+        self.map_starts, self.map_targets = _Pool(np.int64), _Pool(np.int32)
+        self.flat: dict[str, NDArray[Any]] = {}
+
+    def blob(self, symbol: Any, *shape: int) -> NDArray[Any]:
+        """A blob, flattened once so that pools can tell that they hold it."""
+        name = symbol.root_reference.data
+        if name not in self.flat:
+            self.flat[name] = self.blobs.get(symbol).reshape(-1, *shape)
+        return self.flat[name]
+
+    def program(self) -> Program:
+        tables = self.tables()
+        cores, threads, ports, routes, links, layers = self.cores()
+        program = Program(
+            header=self.full_header(),
+            bindings=self.bindings(),
+            layers=layers,
+            code=np.array(self.code, dtype=np.uint64),
+            cores=np.array(cores, dtype=p.CORE),
+            threads=np.array(threads, dtype=p.THREAD),
+            ports=np.array(ports, dtype=p.PORT),
+            windows=np.array(tables["windows"], dtype=p.WINDOW),
+            weight_segments=np.array(tables["weights"], dtype=p.WEIGHTS),
+            constant_segments=np.array(tables["constants"], dtype=p.CONSTANTS),
+            stairs=np.array(tables["stairs"], dtype=p.STAIRS),
+            maps=np.array(tables["maps"], dtype=p.MAP),
+            routes=np.array(routes, dtype=p.ROUTE),
+            weights=self.weights.array(),
+            thresholds=self.thresholds.array(),
+            row_classes=self.row_classes.array(),
+            depends=self.depends.array(),
+            map_indptr=self.map_starts.array(),
+            map_targets=self.map_targets.array(2),
+            links=np.array(links, dtype=np.int32).reshape(-1, 2),
+            arrays=self.arrays,
+        )
+        return program
+
+    def full_header(self) -> dict[str, Any]:
+        packet = next(o for o in self.module.body.ops if isinstance(o, token.PacketFormatOp))
+        fields = {k: _value(v) for k, v in packet.fields.data.items()}
+        target = self.context.target
+        return {
+            "format": p.FORMAT_VERSION,
+            "elsac": __version__,
+            **self.header,
+            "target": target.to_dict(),
+            "target_sha256": target.sha256,
+            "packet": {
+                "kind": packet.kind.data,
+                "flit_bits": packet.flit.value.data,
+                "fields": fields,
+                "capacity": packet.capacity.value.data,
+            },
+        }
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """Rows of the tables that instructions index; remembers the number of each symbol."""
+        tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _TABLES.values()}
+        for op in self.module.body.ops:
+            if type(op) not in _TABLES:
+                continue
+            rows = tables[_TABLES[type(op)]]
+            name = op.properties["sym_name"]
+            assert isinstance(name, StringAttr)
+            self.numbers[name.data] = len(rows)
+            rows.append(self.row(op))
+        return tables
+
+    def row(self, op: Any) -> tuple[Any, ...]:
+        match op:
+            case elsa.WindowOp():
+                (height, width), (out_height, out_width) = op.map.sizes
+                kernel, stride, pads, dilation = op.map.window.values
+                sizes = (height, width, out_height, out_width)
+                return (*sizes, *kernel, *stride, pads[0], pads[1], *dilation)
+            case elsa.WeightsOp():
+                taps, inputs, outputs = self.blobs.get(op.blob).shape
+                offset = self.weights.add(self.blob(op.blob))
+                group = op.inputs_per_group.value.data
+                first, bits = op.first_input.value.data, op.bits.value.data
+                return (offset, taps, first, inputs, group, outputs, bits)
+            case elsa.ConstantsOp():
+                offset = self.weights.add(self.blob(op.blob))
+                inputs = self.blobs.get(op.blob).shape[0]
+                return (offset, op.first_input.value.data, inputs, op.bits.value.data)
+            case elsa.StairsOp():
+                classes, columns, levels = self.blobs.get(op.blob).shape
+                offset = self.thresholds.add(self.blob(op.blob))
+                kinds = -1
+                if op.classes is not None:
+                    kinds = self.row_classes.add(self.blob(op.classes))
+                return (offset, classes, columns, op.lo.value.data, levels, kinds)
+            case elsa.MapOp():
+                targets = self.blobs.get(op.targets)
+                start = self.map_targets.add(self.blob(op.targets, 2))
+                indptr = self.map_starts.add(self.blob(op.starts))
+                spines, channels = op.spines.value.data, op.channels.value.data
+                return (indptr, spines, channels, start, len(targets))
+            case _:
+                raise AssertionError(f"{op} is no table row")
+
+    def handler(self, region: Region) -> int:
+        """Encode a handler; return the index of its first word."""
+        start = len(self.code)
+        for op in region.block.ops:
+            assert isinstance(op, elsa.InstructionOp)
+            operands = {f.name: self.operand(op.properties[f.name]) for f in op.ISA_ROW.fields}
+            self.code.append(encode(op.ISA_ROW.mnemonic, **operands))
+        return start
+
+    def operand(self, value: Attribute) -> int:
+        if isinstance(value, SymbolRefAttr):
+            return self.numbers[value.root_reference.data]
+        assert isinstance(value, IntegerAttr)
+        return int(value.value.data)
+
+    def cores(self) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], list[str]]:
+        ops = [o for o in self.module.body.ops if isinstance(o, elsa.CoreOp)]
+        thread_ops = [
+            (n, t)
+            for n, c in enumerate(ops)
+            for t in c.body.block.ops
+            if isinstance(t, elsa.ThreadOp)
+        ]
+        place_of = {tuple(c.place.get_values()): n for n, c in enumerate(ops)}
+        for number, (_, thread) in enumerate(thread_ops):
+            self.numbers[thread.sym_name.data] = number
+        layers = list(dict.fromkeys(t.layer.data for _, t in thread_ops))
+        cores: list[Any] = []
+        threads: list[Any] = []
+        ports: list[Any] = []
+        routes: list[Any] = []
+        links: list[Any] = []
+        width = self.context.target.mesh_width
+        for number, core in enumerate(ops):
+            first_thread, first_word = len(threads), len(self.code)
+            for owner, thread in thread_ops:
+                if owner != number:
+                    continue
+                first_port, first_route = len(ports), len(routes)
+                for port in thread.body.block.ops:
+                    assert isinstance(port, elsa.PortOp)
+                    ports.append(
+                        (
+                            self.numbers[port.source.root_reference.data],
+                            port.column_base.value.data,
+                            port.spines.value.data,
+                            self.handler(port.spikes),
+                            self.handler(port.end),
+                        )
+                    )
+                for route in thread.routes:
+                    path = [y * width + x for x, y in route.path]
+                    pairs = list(pairwise(path))
+                    routes.append((place_of[route.path[-1]], len(links), len(pairs)))
+                    links.extend(pairs)
+                n = thread.number
+                threads.append(
+                    (
+                        number,
+                        layers.index(thread.layer.data),
+                        n("order"),
+                        n("rows"),
+                        n("columns"),
+                        n("column_base"),
+                        n("lo"),
+                        n("hi"),
+                        n("membrane_bits"),
+                        n("trace_spines"),
+                        n("trace_columns"),
+                        first_port,
+                        len(ports) - first_port,
+                        self.handler(thread.row),
+                        self.depends.add(self.blob(thread.depends)),
+                        -1 if thread.input is None else thread.input.value.data,
+                        first_route,
+                        len(routes) - first_route,
+                    )
+                )
+            x, y = core.place.get_values()
+            threads_here, words = len(threads) - first_thread, len(self.code) - first_word
+            cores.append((x, y, first_thread, threads_here, first_word, words))
+        return cores, threads, ports, routes, links, layers
+
+    def bindings(self) -> dict[str, Any]:
+        """Inputs, readings, values and host nodes, in JSON types."""
+        inputs = [self.input(o) for o in self.module.body.ops if isinstance(o, elsa.InputOp)]
+        readings: list[dict[str, Any]] = []
+        probes: list[int] = []
+        values: list[dict[str, Any]] = []
+        for op in self.module.body.ops:
+            if not isinstance(op, elsa.ReadingOp):
+                continue
+            if op.use.data == "probe":
+                probes.append(len(readings))
+            else:
+                values.append(self.value(op, len(readings)))
+            readings.append(self.reading(op))
+        return {
+            "inputs": inputs,
+            "readings": readings,
+            "probes": probes,
+            "values": values,
+            "host": {k: self.host[k] for k in ("nodes", "outputs")},
+        }
+
+    def input(self, op: elsa.InputOp) -> dict[str, Any]:
+        values = {k: _value(v) for k, v in op.numbers.data.items()}
+        name = op.tensor_name.data
+        given = next(i for i in self.host["inputs"] if i["tracer"] == name)
+        values["scale"] = float(parse_scale(values["scale"])).hex()
+        extra = {k: given[k] for k in ("name", "dtype", "head", "quantize") if k in given}
+        return {"tracer": name, **values, **extra, "tensor_shape": given["shape"]}
+
+    def reading(self, op: elsa.ReadingOp) -> dict[str, Any]:
+        shape = [int(d) for d in op.shape.get_values()]
+        index = None
+        if op.index is not None:
+            index = f"index:{op.index.root_reference.data}"
+            self.arrays[index] = self.blobs.get(op.index).ravel()
+        return {
+            "name": op.tensor_name.data,
+            "kind": op.kind.data,
+            "threads": [self.numbers[t.root_reference.data] for t in op.threads],
+            "shape": shape,
+            "channel_axis": 0 if len(shape) == 3 and channel_axis(shape) == 0 else -1,
+            "index": index,
+            "final_shape": self.final_shape(op),
+            "zero": 0 if op.zero is None else op.zero.value.data,
+            "element_type": None if op.element_type is None else op.element_type.data,
+        }
+
+    def final_shape(self, op: elsa.ReadingOp) -> list[int]:
+        """The shape of what is read: an index map's blob has it."""
+        shape = op.shape.get_values() if op.index is None else self.blobs.get(op.index).shape
+        return [int(d) for d in shape]
+
+    def value(self, op: elsa.ReadingOp, number: int) -> dict[str, Any]:
+        value: dict[str, Any] = {
+            "name": op.tensor_name.data,
+            "reading": number,
+            "factor": None,
+            "offset": None,
+            "element_type": None if op.element_type is None else op.element_type.data,
+        }
+        if op.factor is not None and op.offset is not None:
+            rank = len(op.shape.get_values())
+            for key, symbol in (("factor", op.factor), ("offset", op.offset)):
+                name = f"{key}:{op.tensor_name.data}"
+                array = self.blobs.get(symbol).astype(np.float64)
+                array = array.reshape((1,) * (rank - array.ndim) + array.shape)
+                self.arrays[name] = self.rearranged(array, op)
+                value[key] = name
+        return value
+
+    def rearranged(self, array: NDArray[Any], op: elsa.ReadingOp) -> NDArray[Any]:
+        """Factors or offsets of a charge, moved to where its index map moves the elements."""
+        if op.index is None:
+            return array
+        if array.size == 1:
+            return array.reshape((1,) * len(self.final_shape(op)))
+        full = np.broadcast_to(array, tuple(op.shape.get_values())).ravel()
+        index = self.blobs.get(op.index)
+        return np.where(index < 0, 0.0, full[index])
+
+
+def _value(attribute: Attribute) -> Any:
+    if isinstance(attribute, IntegerAttr):
+        return int(attribute.value.data)
+    if isinstance(attribute, StringAttr):
+        return attribute.data
+    return [int(v) for v in attribute.get_values()]  # type: ignore[attr-defined]

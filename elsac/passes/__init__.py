@@ -1,0 +1,1 @@
+"""One file a pass; the folder reads like the pipeline."""

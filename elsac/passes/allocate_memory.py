@@ -1,0 +1,46 @@
+"""Allocate memory: every actor gets a place in each memory of the PEs of its core, one after the
+other.
+
+All PEs of a core are laid out alike, so one address serves them; `need` is the same function that
+assignment used.
+"""
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, i64
+from xdsl.passes import ModulePass
+
+from elsac.context import Blobs, CompileError, compiler_context
+from elsac.dialects import token
+from elsac.passes.capacity import MEMORIES, Estimator, room
+
+
+class AllocateMemory(ModulePass):
+    """Set `memory` on every actor: byte address and size in each memory of a PE."""
+
+    name = "allocate-memory"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """First address after the last, in program order; refuse what does not fit."""
+        context = compiler_context(ctx)
+        estimator = Estimator(Blobs(op, context.store), context.target)
+        has = room(context.target).bytes()
+        used: dict[int, dict[str, int]] = {}
+        for o in op.body.ops:
+            if not isinstance(o, token.ActorOp):
+                continue
+            if o.core is None:
+                raise CompileError("allocate-memory: run the pass 'assign-cores' before")
+            core = used.setdefault(o.core.value.data, dict.fromkeys(MEMORIES, 0))
+            entries = {}
+            for memory, size in estimator.need(o).bytes().items():
+                entries[f"{memory}_at"] = IntegerAttr(core[memory], i64)
+                entries[f"{memory}_bytes"] = IntegerAttr(size, i64)
+                core[memory] += size
+                if core[memory] > has[memory]:
+                    raise CompileError(
+                        f"node '{o.layer.data}': core {o.core.value.data} needs {core[memory]} "
+                        "bytes of "
+                        f"{memory} memory in a PE and has {has[memory]}: use a target with more "
+                        "cores"
+                    )
+            o.memory = DictionaryAttr(entries)

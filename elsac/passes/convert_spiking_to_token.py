@@ -1,0 +1,346 @@
+"""Convert `spiking` to `token`: every layer becomes an actor that reads and sends streams of
+spines.
+
+A spine is all channels at one place: (C,H,W) has H*W spines of C columns, (D) one of D, (rows, D)
+has `rows` of D. Actors are made on demand, from probes and readouts upward, so that nothing runs
+without a reader.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from xdsl.context import Context
+from xdsl.dialects.builtin import I64, IntegerAttr, ModuleOp, SymbolRefAttr
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from elsac.context import Blobs, CompileError, compiler_context, like, node_name
+from elsac.dialects import spiking, token
+from elsac.dialects.net import BlobOp, WindowAttr
+from elsac.passes.ranges import width
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a tensor lies in spines: `places[e]` = spine * columns + column of its flat element e."""
+
+    grid: tuple[int, int]
+    columns: int
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> "Layout":
+        """The layout of a shape."""
+        count = int(np.prod(shape))
+        if len(shape) == 3:
+            places = np.arange(count).reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1)
+            return cls((shape[1], shape[2]), shape[0], places.ravel())
+        rows = count // shape[-1]
+        return cls((rows, 1), shape[-1], np.arange(count))
+
+    @property
+    def spines(self) -> int:
+        """Number of spines."""
+        return self.grid[0] * self.grid[1]
+
+
+class ConvertSpikingToToken(ModulePass):
+    """Actors for layers, streams for trains."""
+
+    name = "convert-spiking-to-token"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        """Convert what probes and readouts need."""
+        blobs = Blobs(op, compiler_context(ctx).store)
+        old = [o for o in op.body.ops if not isinstance(o, BlobOp)]
+        converter = _Converter(op, blobs)
+        for o in old:
+            if isinstance(o, spiking.ProbeOp):
+                converter.probe(o)
+            elif isinstance(o, spiking.ReadoutOp):
+                converter.readout(o)
+        for o in reversed(old):
+            Rewriter.erase_op(o)
+        blobs.prune()
+
+
+class _Converter:
+    def __init__(self, module: ModuleOp, blobs: Blobs) -> None:
+        self.module, self.blobs = module, blobs
+        self.streams: dict[SSAValue, SSAValue] = {}
+        self.layers: set[str] = set()
+
+    def insert(self, old: Operation, new: Operation) -> Operation:
+        Rewriter.insert_op(like(old, new), InsertPoint.at_end(self.module.body.block))
+        return new
+
+    def layer_name(self, op: Operation) -> str:
+        """The ONNX node's name, made unique."""
+        base = node_name(op)
+        name, number = base, 1
+        while name in self.layers:
+            number += 1
+            name = f"{base}#{number}"
+        self.layers.add(name)
+        return name
+
+    def stream(self, train: SSAValue) -> SSAValue:
+        """The stream of a train; makes its actor when first asked."""
+        if train not in self.streams:
+            stream = self.made(train)
+            stream.name_hint = stream.name_hint or train.name_hint
+            self.streams[train] = stream
+        return self.streams[train]
+
+    def made(self, train: SSAValue) -> SSAValue:
+        op = train.owner
+        match op:
+            case spiking.InputOp():
+                return self.source(op)
+            case spiking.NeuronOp():
+                return self.neuron(op)
+            case spiking.MaxPoolOp():
+                return self.max_pool(op)
+            case spiking.IndexOp():
+                return self.index(op)
+            case spiking.ConcatOp():
+                return self.concat(op)
+            case _:
+                raise AssertionError(f"{op} makes no train")
+
+    def source(self, op: spiking.InputOp) -> SSAValue:
+        layout, bounds = Layout.of(spiking.dims(op.output)), spiking.train_type(op.output).bounds
+        properties = {
+            "tensor_name": op.tensor_name,
+            "shape": token.int_array(spiking.dims(op.output)),
+            "scale": op.scale,
+            "zero": op.zero,
+            "element_type": op.element_type,
+            "coding": op.coding,
+        }
+        type = token.StreamType(layout.spines, layout.columns, *bounds)
+        new = token.SourceOp.create(properties=properties, result_types=[type])
+        return self.insert(op, new).results[0]
+
+    def actor(
+        self,
+        op: Operation,
+        shape: tuple[int, ...],
+        bounds: tuple[int, int],
+        inputs: list[SSAValue],
+    ) -> token.ActorOp:
+        """An actor for a whole layer, named after the ONNX node of `op`; its body is empty."""
+        layout = Layout.of(shape)
+        type = token.StreamType(layout.spines, layout.columns, *bounds)
+        columns = (0, layout.columns, layout.columns)
+        actor = token.ActorOp(self.layer_name(op), columns, inputs, type)
+        self.insert(op, actor)
+        return actor
+
+    def served(
+        self, op: Operation, current: SSAValue, bounds: tuple[int, int], end: Operation
+    ) -> token.ActorOp:
+        """An actor whose rows take up a current; `end` is how they fire."""
+        terms = list(_terms(current))
+        inputs = [self.stream(self.behind(t)) for t in terms]
+        # Layers are known by the node that has the weights, not by the quantizer behind it.
+        heavy = (t for t in terms if isinstance(t, spiking.ConvOp | spiking.DenseOp))
+        named: Operation = next(heavy, op)
+        actor = self.actor(named, spiking.dims(current), bounds, inputs)
+        for term, argument in zip(terms, actor.body.block.args, strict=True):
+            actor.body.block.add_op(like(term, self.synapses(term, argument)))
+        actor.body.block.add_op(like(op, end))
+        return actor
+
+    def behind(self, term: Operation) -> SSAValue:
+        """The train that synapses read; dense ones look through a Flatten of a map."""
+        assert isinstance(
+            term, spiking.ConvOp | spiking.DenseOp | spiking.SumPoolOp | spiking.RelayOp
+        )
+        source = term.input.owner
+        if isinstance(term, spiking.DenseOp) and isinstance(source, spiking.IndexOp):
+            if len(spiking.dims(term.input)) == 1 and len(spiking.dims(source.input)) != 2:
+                return source.input
+        return term.input
+
+    def synapses(self, term: Operation, stream: SSAValue) -> Operation:
+        match term:
+            case spiking.ConvOp():
+                map = _map(spiking.dims(term.input), spiking.dims(term.output), term.window)
+                return token.AccumulateOp(
+                    stream, 0, term.weight, map, term.groups.value.data, term.shift.value.data
+                )
+            case spiking.DenseOp():
+                train = self.behind(term)
+                shape = spiking.dims(train)
+                grid = Layout.of(shape).grid
+                weight = self.blobs.get(term.weight)
+                if train is not term.input:
+                    assert isinstance(term.input.owner, spiking.IndexOp)
+                    weight = gathered_weight(
+                        weight, self.blobs.get(term.input.owner.index).ravel(), shape
+                    )
+                    window, result = WindowAttr(grid), (1, 1)
+                else:
+                    weight = weight.T.reshape(weight.shape[1], weight.shape[0], 1, 1)
+                    window, result = WindowAttr((1, 1)), grid
+                name = self.blobs.put(np.ascontiguousarray(weight), term.weight.root_reference.data)
+                return token.AccumulateOp(
+                    stream,
+                    0,
+                    SymbolRefAttr(name),
+                    token.MapAttr(grid, result, window),
+                    1,
+                    term.shift.value.data,
+                )
+            case spiking.SumPoolOp():
+                map = _map(spiking.dims(term.input), spiking.dims(term.output), term.window)
+                return token.AddOp(stream, 0, term.constants, map)
+            case spiking.RelayOp():
+                grid = Layout.of(spiking.dims(term.output)).grid
+                map = token.MapAttr(grid, grid, WindowAttr((1, 1)))
+                return token.AddOp(stream, 0, term.constants, map)
+            case _:
+                raise AssertionError(f"{term} is no synapse map")
+
+    def neuron(self, op: spiking.NeuronOp) -> SSAValue:
+        stairs, classes = self.stairs(op)
+        end = token.FireOp(stairs, classes, op.alphabet, proved(op))
+        return self.served(op, op.input, spiking.train_type(op.output).bounds, end).output
+
+    def stairs(self, op: spiking.NeuronOp) -> tuple[SymbolRefAttr, SymbolRefAttr | None]:
+        """Thresholds [levels, classes, columns]; the class of each row if there are several."""
+        table = self.blobs.get(op.stairs)
+        shape, levels = spiking.dims(op.output), table.shape[0]
+        axis = spiking.channel_axis(shape)
+        by_row = np.moveaxis(table, axis + 1, -1)  # [levels, *grid or ones, columns or 1]
+        grid = [d for i, d in enumerate(shape) if i != axis]
+        hint = op.stairs.root_reference.data
+        if all(d == 1 for d in by_row.shape[1:-1]):
+            whole = np.broadcast_to(by_row.reshape(levels, 1, -1), (levels, 1, shape[axis]))
+            return SymbolRefAttr(self.blobs.put(np.ascontiguousarray(whole), hint)), None
+        full = np.broadcast_to(by_row, (levels, *grid, shape[axis]))
+        rows = np.moveaxis(full.reshape(levels, -1, shape[axis]), 1, 0)
+        unique, classes = np.unique(rows, axis=0, return_inverse=True)
+        name = self.blobs.put(np.ascontiguousarray(np.moveaxis(unique, 0, 1)), hint)
+        kinds = self.blobs.put(classes.ravel().astype(np.int32), f"{hint}_classes")
+        return SymbolRefAttr(name), SymbolRefAttr(kinds)
+
+    def max_pool(self, op: spiking.MaxPoolOp) -> SSAValue:
+        map = _map(spiking.dims(op.input), spiking.dims(op.output), op.window)
+        shape, bounds = spiking.dims(op.output), spiking.train_type(op.output).bounds
+        actor = self.actor(op, shape, bounds, [self.stream(op.input)])
+        block = actor.body.block
+        block.add_op(like(op, token.TraceOp(block.args[0], 0, map)))
+        block.add_op(like(op, token.MaximumOp(map, op.alphabet)))
+        return actor.output
+
+    def index(self, op: spiking.IndexOp) -> SSAValue:
+        shape = spiking.dims(op.output)
+        inner, outer = Layout.of(spiking.dims(op.input)), Layout.of(shape)
+        index = self.blobs.get(op.index).ravel().astype(np.int64)
+        follows = np.full(outer.places.size, -1, dtype=np.int64)
+        follows[outer.places] = np.where(index < 0, -1, inner.places[index])
+        same = (inner.spines, inner.columns) == (outer.spines, outer.columns)
+        if same and np.array_equal(follows, np.arange(follows.size)):
+            return self.stream(op.input)  # the same spines under another shape
+        return self.flow(op, shape, [(op.input, follows)], op.alphabet)
+
+    def concat(self, op: spiking.ConcatOp) -> SSAValue:
+        shape, axis, start = spiking.dims(op.output), op.axis.value.data, 0
+        outer = Layout.of(shape)
+        flat = np.arange(int(np.prod(shape))).reshape(shape)
+        parts = []
+        for value in op.inputs:
+            inner = Layout.of(spiking.dims(value))
+            size = spiking.dims(value)[axis]
+            elements = flat.take(range(start, start + size), axis=axis).ravel()
+            follows = np.full(outer.places.size, -1, dtype=np.int64)
+            follows[outer.places[elements]] = inner.places
+            parts.append((value, follows))
+            start += size
+        return self.flow(op, shape, parts, op.alphabet)
+
+    def flow(
+        self,
+        op: Operation,
+        shape: tuple[int, ...],
+        parts: list[tuple[SSAValue, NDArray[np.int64]]],
+        alphabet: spiking.AlphabetAttr,
+    ) -> SSAValue:
+        """An actor that passes spikes on to other places."""
+        bounds = spiking.train_type(op.results[0]).bounds
+        actor = self.actor(op, shape, bounds, [self.stream(v) for v, _ in parts])
+        layout = Layout.of(shape)
+        for (value, follows), argument in zip(parts, actor.body.block.args, strict=True):
+            table = follows.reshape(layout.spines, layout.columns).astype(np.int32)
+            name = SymbolRefAttr(self.blobs.put(table, f"{actor.layer.data}_places"))
+            channels = Layout.of(spiking.dims(value)).columns
+            actor.body.block.add_op(like(op, token.ScatterOp(argument, 0, channels, name)))
+        # What waits to be passed on is the distance between two tracers, both within the bounds.
+        spread = bounds[1] - bounds[0]
+        actor.body.block.add_op(like(op, token.FlowOp(alphabet, width(-spread, spread))))
+        return actor.output
+
+    def probe(self, op: spiking.ProbeOp) -> None:
+        properties = {
+            "tensor_name": op.tensor_name,
+            "shape": token.int_array(spiking.dims(op.input)),
+            "zero": op.zero,
+            "element_type": op.element_type,
+            "index": op.index,
+        }
+        self.insert(
+            op, token.ProbeOp.build(operands=[[self.stream(op.input)]], properties=properties)
+        )
+
+    def readout(self, op: spiking.ReadoutOp) -> None:
+        if isinstance(op.input.type, spiking.CurrentType):
+            stream: SSAValue = self.served(op, op.input, (0, 0), token.HoldOp(proved(op))).output
+        else:
+            stream = self.stream(op.input)
+        properties = {
+            "tensor_name": op.tensor_name,
+            "shape": token.int_array(spiking.dims(op.input)),
+            "factor": op.factor,
+            "offset": op.offset,
+            "zero": op.zero,
+            "element_type": op.element_type,
+            "index": op.index,
+        }
+        self.insert(op, token.ReadoutOp.build(operands=[[stream]], properties=properties))
+
+
+def proved(op: spiking.NeuronOp | spiking.ReadoutOp) -> IntegerAttr[I64]:
+    """The membrane width that was proved for the charge of an op."""
+    if op.bits is None:
+        raise CompileError("convert-spiking-to-token: run the pass 'prove-ranges' before")
+    return op.bits
+
+
+def _terms(current: SSAValue) -> Any:
+    op = current.owner
+    if isinstance(op, spiking.JoinOp):
+        for value in op.inputs:
+            yield from _terms(value)
+    else:
+        yield op
+
+
+def _map(inner: tuple[int, ...], outer: tuple[int, ...], window: WindowAttr) -> token.MapAttr:
+    return token.MapAttr(inner[1:], outer[1:], window)
+
+
+def gathered_weight(
+    weight: NDArray[Any], index: NDArray[Any], shape: tuple[int, ...]
+) -> NDArray[Any]:
+    """Dense weights [D, E] behind an index map of `shape`, as [E, C, H, W] (or [E, D, 1, 1])."""
+    moved = np.zeros((int(np.prod(shape)), weight.shape[1]), dtype=np.int64)
+    np.add.at(moved, index[index >= 0], weight[index >= 0].astype(np.int64))
+    kernel = shape if len(shape) == 3 else (*shape, 1, 1)
+    wide = moved.T.reshape(-1, *kernel)
+    fits = np.array_equal(wide, wide.astype(weight.dtype))
+    return wide.astype(weight.dtype) if fits else wide
