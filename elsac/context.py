@@ -59,6 +59,7 @@ class Blobs:
         self._ops = {o.sym_name.data: o for o in module.body.ops if isinstance(o, BlobOp)}
         self._arrays: dict[str, NDArray[Any]] = {}
         self._names: dict[tuple[str, str], str] = {}
+        self._keys: dict[str, str] = {}
         self._last: BlobOp | None = None
         for op in self._ops.values():
             self._last = op
@@ -85,6 +86,12 @@ class Blobs:
             raise CompileError(f"net.blob @{op.sym_name.data}: the store has shape {array.shape}")
         return array
 
+    def _holds(self, name: str, key: str) -> bool:
+        """Whether the blob of this name is the array of this key."""
+        if name not in self._keys:
+            self._keys[name] = self.store.put(self.get(name))
+        return self._keys[name] == key
+
     def put(self, array: NDArray[Any], hint: str) -> str:
         """Declare an array (integers or Fractions); return its symbol. Equal arrays of one hint
         share it.
@@ -95,6 +102,8 @@ class Blobs:
             return self._names[hint, key]
         name, number = _identifier(hint), 0
         while name in self._ops:
+            if self._holds(name, key):
+                return name
             number += 1
             name = f"{_identifier(hint)}_{number}"
         element: Attribute = (
@@ -108,7 +117,7 @@ class Blobs:
         else:
             op = BlobOp(name, type, ints=[int(v) for v in array.ravel()])
         self._insert(op)
-        self._ops[name], self._arrays[name] = op, array
+        self._ops[name], self._arrays[name], self._keys[name] = op, array, key
         self._names[hint, key] = name
         return name
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,11 +61,15 @@ class WeightStore:
         """Read a file that `save` wrote; raise :class:`StoreError` for any other."""
         store = cls()
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with open(path, "rb") as file:
+                archive = np.load(file, allow_pickle=False)
+                if not isinstance(archive, np.lib.npyio.NpzFile):
+                    raise ValueError("a single array")
                 for key in archive.files:
                     array = archive[key]
-                    store._arrays[key] = rationals(array) if array.dtype.kind == "U" else array
-        except (OSError, ValueError, EOFError) as error:
+                    if store.put(rationals(array) if array.dtype.kind == "U" else array) != key:
+                        raise ValueError(f"{key} is not the key of its content")
+        except (OSError, ValueError, EOFError, ArithmeticError, BadZipFile) as error:
             raise StoreError(f"{path}: not a weight store ({error})") from error
         return store
 

@@ -87,7 +87,9 @@ class Combination:
     def _combinations(self) -> NDArray[np.int64]:
         """All values of the other terms, [terms - 1, combinations]."""
         axes = [np.arange(lo, hi + 1) for lo, hi in (self.neuron.ranges[i] for i in self._others)]
-        mesh = np.meshgrid(*axes, indexing="ij") if axes else []
+        if not axes:
+            return np.zeros((0, 1), dtype=np.int64)  # one combination, of nothing
+        mesh = np.meshgrid(*axes, indexing="ij")
         return np.array([m.ravel() for m in mesh], dtype=np.int64).reshape(len(axes), -1)
 
     def _wide_thresholds(self) -> NDArray[np.int64]:

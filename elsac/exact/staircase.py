@@ -52,7 +52,10 @@ def staircase(
     lo: Bound = None,
     hi: Bound = None,
 ) -> list[int]:
-    """T[k] of one neuron for k = least+1 .. greatest, non-decreasing; factor >= 0, scale > 0."""
+    """T[k] of one neuron for k = least+1 .. greatest, non-decreasing; factor >= 0, scale > 0.
+
+    Thresholds beyond NEVER and ALWAYS become those: charges are far smaller.
+    """
     steps: list[int] = []
     for k in range(least + 1, greatest + 1):
         verdict = clipped_verdict(k, scale, lo, hi)
@@ -66,6 +69,7 @@ def staircase(
                 verdict = -((-quotient.numerator) // quotient.denominator)  # ceiling
                 if strict and verdict == quotient:
                     verdict += 1
+                verdict = min(max(verdict, ALWAYS), NEVER)
         steps.append(verdict)
     return steps
 

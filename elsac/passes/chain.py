@@ -58,13 +58,14 @@ class Chain:
         """The chain applied to x + by."""
         return replace(self, offset=compress(self.offset + self.factor * by))
 
-    def after_clip(self, lo: Fraction | None, hi: Fraction | None) -> "Chain":
+    def after_clip(self, lo: Array | Fraction | None, hi: Array | Fraction | None) -> "Chain":
         """The chain applied to clip(x, lo, hi): the bounds go through factor and offset, then
         through our clip.
         """
-        rank = self.factor.ndim
-        low = _affine(constant(lo, rank), self.factor, self.offset)
-        high = _affine(constant(hi, rank), self.factor, self.offset)
+        bounds = (
+            b if isinstance(b, np.ndarray) else constant(b, self.factor.ndim) for b in (lo, hi)
+        )
+        low, high = (_affine(b, self.factor, self.offset) for b in bounds)
         negative = (self.factor < 0).astype(bool)
         low, high = np.where(negative, high, low), np.where(negative, low, high)
         return replace(

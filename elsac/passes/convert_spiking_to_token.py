@@ -7,6 +7,7 @@ without a reader.
 """
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -220,10 +221,12 @@ class _Converter:
         grid = [d for i, d in enumerate(shape) if i != axis]
         hint = op.stairs.root_reference.data
         if all(d == 1 for d in by_row.shape[1:-1]):
-            whole = np.broadcast_to(by_row.reshape(levels, 1, -1), (levels, 1, shape[axis]))
+            whole = np.broadcast_to(
+                by_row.reshape(levels, 1, by_row.shape[-1]), (levels, 1, shape[axis])
+            )
             return SymbolRefAttr(self.blobs.put(np.ascontiguousarray(whole), hint)), None
         full = np.broadcast_to(by_row, (levels, *grid, shape[axis]))
-        rows = np.moveaxis(full.reshape(levels, -1, shape[axis]), 1, 0)
+        rows = np.moveaxis(full.reshape(levels, prod(grid), shape[axis]), 1, 0)
         unique, classes = np.unique(rows, axis=0, return_inverse=True)
         name = self.blobs.put(np.ascontiguousarray(np.moveaxis(unique, 0, 1)), hint)
         kinds = self.blobs.put(classes.ravel().astype(np.int32), f"{hint}_classes")

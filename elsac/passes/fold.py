@@ -88,6 +88,8 @@ class _Folder:
                 )
             case qann.ClipOp():
                 return self.quantized(op.input, chain.after_clip(*op.bounds), type)
+            case qann.AffineOp():
+                return self._rounded(value, chain.after_clip(*self._clip_of(op, rank)), type)
             case qann.MaxPoolOp():
                 if not chain.uniform_in_space:
                     raise self._missing(op, "its scale has a sign or changes over the map")
@@ -99,6 +101,10 @@ class _Folder:
                 return self._concatenated(op, chain, type)
             case _:
                 return self._rounded(value, chain, type)
+
+    def _clip_of(self, op: qann.AffineOp, rank: int) -> list[NDArray[Any] | None]:
+        """The bounds of an affine form that was folded before."""
+        return [None if b is None else self.constant(b, rank) for b in (op.lo, op.hi)]
 
     def _indexed(self, op: qann.IndexOp, chain: Chain, type: qann.TracerType) -> SSAValue:
         index, moved = self._moved(op, chain)
@@ -126,8 +132,7 @@ class _Folder:
         return self.insert(qann.ConcatOp(parts, axis), op)
 
     def _rounded(self, value: SSAValue, chain: Chain, type: qann.TracerType) -> SSAValue:
-        terms, offset = self.linear(value)
-        rank = len(type.dims)
+        terms, offset = self.linear(value, clipped=True)
         factors = [compress(chain.factor * f) for _, f in terms]
         offset = compress(chain.factor * offset + chain.offset)
         if len(terms) == 1 and isinstance(source := terms[0][0].owner, qann.DequantizeOp):
@@ -147,7 +152,6 @@ class _Folder:
             None if clip is None else self._bound(clip.lo, least, "lo"),
             None if clip is None else self._bound(clip.hi, most, "hi"),
         )
-        assert rank == len(qann.dims(terms[0][0]))
         return self.insert(qann.QuantizeOp(self.insert(affine), type))
 
     def _bound(self, bound: NDArray[Any], outside: Fraction, side: str) -> str | None:
@@ -173,8 +177,8 @@ class _Folder:
             return None
         return source
 
-    def linear(self, value: SSAValue) -> tuple[Sum, NDArray[Any]]:
-        """The value as sum(factor * linear op) + offset."""
+    def linear(self, value: SSAValue, clipped: bool = False) -> tuple[Sum, NDArray[Any]]:
+        """The value as sum(factor * linear op) + offset; `clipped`: its clip is taken care of."""
         rank, op = len(qann.dims(value)), value.owner
         identity = Chain.identity(rank)
         if isinstance(op, LINEAR):
@@ -193,7 +197,7 @@ class _Folder:
                 terms, offset = self.linear(part)
                 all_terms, total = all_terms + terms, compress(total + offset)
             return merged(all_terms), total
-        if isinstance(op, qann.AffineOp) and op.lo is None and op.hi is None:
+        if isinstance(op, qann.AffineOp) and (clipped or (op.lo is None and op.hi is None)):
             sums: Sum = []
             total = self.constant(op.offset, rank)
             for part, factor in zip(op.inputs, op.factors, strict=True):

@@ -5,9 +5,10 @@ are those of ONNX Runtime (quantizers in float32, rounding half to even).
 """
 
 import difflib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,36 +122,66 @@ class Host:
             self.readings = [self._reading(entry, program) for entry in bindings["readings"]]
             self.probes = [self.readings[i] for i in bindings["probes"]]
             self.values = [self._value(entry) for entry in bindings["values"]]
-            self.nodes = list(bindings["host"]["nodes"])
-            self.outputs = {o["name"]: list(o["values"]) for o in bindings["host"]["outputs"]}
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            self.nodes = _nodes(bindings["host"]["nodes"])
+            self.outputs = {
+                _typed(o["name"], str): _texts(o["values"]) for o in bindings["host"]["outputs"]
+            }
+            known = {value.name for value in self.values}
+            for name in (name for names in self.outputs.values() for name in names):
+                if name not in known:
+                    raise ValueError(f"'{name}' is behind an output, but leaves the chip nowhere")
+        except (
+            KeyError,
+            IndexError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+        ) as error:
             raise RunError(
                 f"the program's bindings are malformed ({type(error).__name__}: {error}); "
                 "compile the network again"
             ) from None
 
     def _reading(self, entry: Mapping[str, Any], program: Program) -> Reading:
-        threads = tuple(int(t) for t in entry["threads"])
+        where = f"reading '{_typed(entry['name'], str)}'"
+        threads = tuple(_typed(t, int) for t in entry["threads"])
         if not threads or not all(0 <= t < len(program.threads) for t in threads):
-            raise ValueError(f"reading '{entry['name']}' names no thread")
-        index = entry["index"]
+            raise ValueError(f"{where} names no thread")
+        shape, final_shape, index = _sizes(entry["shape"]), _sizes(entry["final_shape"]), None
+        tiles = program.threads[list(threads)]
+        held = int((tiles["rows"].astype(np.int64) * tiles["columns"]).sum())
+        if len(set(tiles["rows"].tolist())) > 1 or math.prod(shape) != held:
+            raise ValueError(f"{where} has the shape {shape}, but its threads hold {held} neurons")
+        if entry["index"] is not None:
+            index = self.arrays[_typed(entry["index"], str)].astype(np.int64).ravel()
+            if not ((index >= -1) & (index < held)).all():
+                raise ValueError(f"{where} has an index beyond its {held} neurons")
+        if math.prod(final_shape) != (held if index is None else len(index)):
+            raise ValueError(f"{where} has the final shape {final_shape}")
         return Reading(
             name=entry["name"],
-            kind=entry["kind"],
+            kind=_typed(entry["kind"], str),
             threads=threads,
-            shape=tuple(entry["shape"]),
+            shape=shape,
             channel_first=entry["channel_axis"] == 0,
-            index=None if index is None else self.arrays[index].astype(np.int64).ravel(),
-            final_shape=tuple(entry["final_shape"]),
-            zero=int(entry["zero"]),
+            index=index,
+            final_shape=final_shape,
+            zero=_typed(entry["zero"], int),
             dtype=ELEMENT_DTYPES.get(entry["element_type"], np.int64),
         )
 
     def _value(self, entry: Mapping[str, Any]) -> Value:
+        name, reading = _typed(entry["name"], str), self.readings[_typed(entry["reading"], int)]
         factor, offset = (
-            None if entry[key] is None else self.arrays[entry[key]] for key in ("factor", "offset")
+            None if entry[key] is None else self.arrays[_typed(entry[key], str)]
+            for key in ("factor", "offset")
         )
-        return Value(entry["name"], self.readings[entry["reading"]], factor, offset)
+        if factor is not None and offset is not None:
+            whole = np.broadcast_shapes(factor.shape, offset.shape, reading.shape)
+            if whole != reading.shape:
+                raise ValueError(f"factor and offset of '{name}' do not fit {reading.shape}")
+        return Value(name, reading, factor, offset)
 
     def check(self, given: Mapping[str | None, Array]) -> dict[str, Array]:
         """Return the arrays in the inputs' own dtypes, (batch, *shape), under the ONNX names.
@@ -206,7 +237,8 @@ class Host:
         with np.errstate(over="ignore"):
             levels = np.rint(value.astype(np.float32) / entry.scale) + np.float32(entry.zero)
         _refuse(entry, np.isnan(levels), "becomes NaN before it is quantized")
-        return np.clip(levels, low, high).astype(np.int64) - entry.zero
+        tracers: Ints = np.clip(levels, low, high).astype(np.int64) - entry.zero
+        return tracers
 
     @staticmethod
     def _rows(entry: Input, tracers: Ints) -> Ints:
@@ -234,19 +266,56 @@ class Host:
 
 
 def _input(entry: Mapping[str, Any]) -> Input:
+    name, dtype = _typed(entry["name"], str), _typed(entry["dtype"], str)
+    np.dtype(_PORTS.get(dtype, dtype))
+    scale = np.float32(float.fromhex(entry["scale"]))
+    if not (np.isfinite(scale) and scale > 0):
+        raise ValueError(f"the scale of input '{name}' is {scale}")
     return Input(
-        name=entry["name"],
-        tracer=entry["tracer"],
-        dtype=entry["dtype"],
-        shape=tuple(entry["tensor_shape"]),
-        head=list(entry["head"]),
-        quantize=bool(entry["quantize"]),
-        tracer_shape=tuple(entry["shape"]),
-        scale=np.float32(float.fromhex(entry["scale"])),
-        zero=int(entry["zero"]),
-        lo=int(entry["lo"]),
-        hi=int(entry["hi"]),
+        name=name,
+        tracer=_typed(entry["tracer"], str),
+        dtype=dtype,
+        shape=_sizes(entry["tensor_shape"]),
+        head=_nodes(entry["head"]),
+        quantize=_typed(entry["quantize"], bool),
+        tracer_shape=_sizes(entry["shape"]),
+        scale=scale,
+        zero=_typed(entry["zero"], int),
+        lo=_typed(entry["lo"], int),
+        hi=_typed(entry["hi"], int),
     )
+
+
+T = TypeVar("T")
+
+
+def _typed(value: Any, kind: type[T]) -> T:
+    """Return a JSON value of exactly this type: a bool is no number here."""
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _texts(values: Any) -> list[str]:
+    return [_typed(value, str) for value in _typed(values, list)]
+
+
+def _sizes(values: Any) -> tuple[int, ...]:
+    sizes = tuple(_typed(value, int) for value in _typed(values, list))
+    if not sizes or min(sizes) < 0:
+        raise ValueError(f"{list(sizes)} is no shape")
+    return sizes
+
+
+def _nodes(values: Any) -> list[dict[str, Any]]:
+    """Return host nodes whose fields have the right types; what they say, running them shows."""
+    for node in _typed(values, list):
+        _typed(node["op"], str)
+        _typed(node["name"], str)
+        _typed(node["attributes"], dict)
+        _texts(node["inputs"])
+        _texts(node["outputs"])
+    return list(values)
 
 
 def _checked(port: Input, array: Array) -> Array:
@@ -264,7 +333,7 @@ def _checked(port: Input, array: Array) -> Array:
         raise InputError(f"{where}: shape {array.shape}, expected ({expected}){remedy}")
     if not len(array):
         raise InputError(f"{where}: the batch is empty, expected at least one sample")
-    dtype = np.dtype(_PORTS.get(port.dtype, port.dtype))
+    dtype: np.dtype[Any] = np.dtype(_PORTS.get(port.dtype, port.dtype))
     kind = array.dtype.kind
     if kind not in ("fiu" if dtype.kind == "f" else "iu"):
         raise InputError(
@@ -301,5 +370,5 @@ def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
 
 
 def _nearest(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1)
+    close = difflib.get_close_matches(word, list(known), 1) if len(known) > 1 else []
     return f"; did you mean '{close[0]}'?" if close else ""

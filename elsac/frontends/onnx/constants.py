@@ -146,7 +146,10 @@ def dequantized(node: Node, x: Constant, scale: Constant, zero: Constant | None)
     if steps.size > 1 and bool(np.all(steps == steps[0])):
         steps = steps[:1]
     quantized = Quantized(integers, steps, axis, x.array.dtype.name.upper())
-    floats = integers.astype(np.float32) * _along(integers, steps, axis)
+    with np.errstate(over="ignore"):
+        floats = integers.astype(np.float32) * _along(integers, steps, axis)
+    if not np.isfinite(floats).all():
+        raise node.error("its numbers are too large for float32; quantize the tensor again")
     return Constant(node.outputs[0], np.asarray(floats, dtype=np.float32), quantized)
 
 

@@ -131,7 +131,9 @@ def fractions(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind in "iub":
         out[:] = [Fraction(int(v)) for v in array.ravel()]
     else:
-        if not np.isfinite(array.astype(np.float64)).all():
+        with np.errstate(invalid="ignore"):  # of a signaling NaN
+            wide = array.astype(np.float64)
+        if not np.isfinite(wide).all():
             raise ValueError("a constant is infinite or not a number; export the model again")
         out[:] = [Fraction(float(v)) for v in array.ravel()]
     return out.reshape(array.shape)

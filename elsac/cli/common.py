@@ -1,0 +1,61 @@
+"""Options and output that several commands share."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Progress = Callable[[int, int], None]
+
+
+def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --target."""
+    return click.option(
+        "--target",
+        default="elsa-6x6",
+        show_default=True,
+        metavar="NAME|FILE",
+        help="Chip: a preset (see `elsac targets`) or a TOML file.",
+    )(function)
+
+
+def coding_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --input-coding."""
+    return click.option(
+        "--input-coding",
+        type=click.Choice(["bitplane", "spikes", "analog"]),
+        default="bitplane",
+        show_default=True,
+        help="How the input enters: bit by bit, as a train of unit spikes, or all at once.",
+    )(function)
+
+
+def images_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --images."""
+    return click.option(
+        "--images", type=click.IntRange(min=1), metavar="N", help="Take only the first N samples."
+    )(function)
+
+
+def warn(text: str) -> None:
+    """Print one line to the standard error."""
+    click.echo(f"elsac: {text}", err=True)
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Progress | None]:
+    """Show a progress bar on the standard error, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,126 @@
+"""`elsac compile`: a network to a program, or to any level before."""
+
+from typing import Any
+
+import click
+
+from elsac.cli.common import coding_option, target_option, warn
+
+
+@click.command("compile", short_help="Compile a quantized ONNX network.")
+@click.argument("network", required=False)
+@click.option("-o", "--output", metavar="FILE", help="Output; - is the standard output.")
+@target_option
+@click.option(
+    "--emit",
+    type=click.Choice(["qann", "spiking", "token", "elsa", "asm", "bin"]),
+    default="bin",
+    show_default=True,
+    help="Level to stop at: a dialect, the program as text, or the program.",
+)
+@click.option(
+    "--print-pipeline",
+    is_flag=True,
+    help="Print the passes as `elsac-opt -p` takes them, and exit.",
+)
+@click.option(
+    "--print-ir-after-all",
+    "--mlir-print-ir-after-all",
+    "print_ir",
+    is_flag=True,
+    help="Print the module after each pass, to the standard error.",
+)
+@click.option(
+    "--time-passes", "--mlir-timing", "timing", is_flag=True, help="Print the time of each pass."
+)
+@coding_option
+@click.option(
+    "--shift-rule",
+    type=click.Choice(["nearest", "floor"]),
+    help="How far a neuron moves at once, on shift targets.  [default: the target's]",
+)
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random placement."
+)
+@click.option(
+    "--placement",
+    type=click.Choice(["snake", "random"]),
+    default="snake",
+    show_default=True,
+    help="How tiles are placed on the mesh.",
+)
+@click.option("--verify-each", is_flag=True, help="Verify the module after each pass.")
+@click.option(
+    "--print-debuginfo",
+    "--mlir-print-debuginfo",
+    "debuginfo",
+    is_flag=True,
+    help="Write the names of the ONNX nodes into text levels, as locations.",
+)
+@click.option("--store", metavar="FILE.npz", help="Write the weights that a text level names.")
+def command(
+    network: str | None,
+    output: str | None,
+    target: str,
+    emit: str,
+    print_pipeline: bool,
+    print_ir: bool,
+    timing: bool,
+    input_coding: str,
+    shift_rule: str | None,
+    seed: int,
+    placement: str,
+    verify_each: bool,
+    debuginfo: bool,
+    store: str | None,
+) -> None:
+    """Compile NETWORK, an ONNX file in QDQ or QOperator form."""
+    if network is None and not print_pipeline:
+        raise click.UsageError("Missing argument 'NETWORK'.")
+    if output is None and not print_pipeline:
+        if emit == "bin":
+            raise click.UsageError("a program needs a file: -o FILE")
+        output = "-"
+    if output == "-" and emit == "bin":
+        raise click.UsageError("a program is no text; give it a file: -o FILE")
+
+    from elsac.cli import files
+    from elsac.cli.stages import Watch, pipeline_to, text_of
+    from elsac.compiler import LEVELS, Options, compile_onnx
+    from elsac.report.tables import pass_times, program_summary
+    from elsac.runtime import assembly, container
+    from elsac.targets import load_target
+
+    chip = load_target(target)
+    options = Options(input_coding, seed, placement, shift_rule)
+    spec = pipeline_to(emit, chip, options)
+    if print_pipeline:
+        click.echo(spec)
+        return
+    assert network is not None and output is not None
+    files.check_writable(output, store)
+    files.check_distinct(network, output, store)
+    watch: Any = Watch(print_ir, verify_each) if print_ir or verify_each else None
+    with files.naming(network):
+        compiled = compile_onnx(network, chip, options, emit, watch)
+    size = None
+    if compiled.program is None:
+        files.write_text(output, text_of(compiled.module, debuginfo))
+    elif emit == "asm":
+        files.write_text(output, assembly.disassemble(compiled.program))
+    else:
+        data = container.to_bytes(compiled.program)
+        files.write_bytes(output, data)
+        size = len(data)
+    if store is not None:
+        files.write_file(store, compiled.context.store.save)
+    elif emit in LEVELS and len(compiled.context.store):
+        warn(
+            "the weights are not in the text; --store FILE.npz writes them for `elsac-opt --store`"
+        )
+    if timing:
+        click.echo(pass_times(compiled.seconds), err=True)
+    if input_coding == "analog":
+        warn("warning: analog input needs multiplications in the first layer; ELSA has none")
+    if compiled.program is not None:
+        click.echo(program_summary(compiled.program, output, size), err=output == "-")

@@ -1,0 +1,66 @@
+"""`elsac verify`: the same integers at every level."""
+
+from typing import Any
+
+import click
+
+from elsac.cli.common import coding_option, images_option, progress, target_option, warn
+from elsac.cli.group import INTERRUPTED
+
+
+@click.command("verify", short_help="Compare every tensor with ONNX Runtime and between levels.")
+@click.argument("network")
+@click.option(
+    "--input", "source", required=True, metavar="FILE", help="Input arrays, .npz or .npy."
+)
+@images_option
+@target_option
+@coding_option
+@click.option(
+    "--engine",
+    type=click.Choice(["both", "fast", "interpreter"]),
+    default="both",
+    show_default=True,
+    help="Engines of the emulator to compare.",
+)
+@click.option("--json", "report", metavar="FILE", help="Write the table; - for standard output.")
+def command(
+    network: str,
+    source: str,
+    images: int | None,
+    target: str,
+    input_coding: str,
+    engine: str,
+    report: str | None,
+) -> int:
+    """Compile NETWORK and compare every tensor of every sample at every level.
+
+    Emulator and spiking interpreter have to give the integers of the quantized network exactly.
+    Differences in ONNX Runtime, which computes in float32, have to be certified near-ties.
+    """
+    from elsac.cli import files
+    from elsac.compiler import Options
+    from elsac.report.tables import verification_summary
+    from elsac.runtime.bindings import InputError
+    from elsac.targets import load_target
+    from elsac.verification import Verifier
+
+    files.check_writable(report)
+    chip = load_target(target)
+    with files.naming(network):
+        verifier = Verifier(network, chip, Options(coding=input_coding))
+    given = files.read_arrays(source)
+    arrays, _ = files.select(source, given, verifier.inputs, None, images)
+    engines: Any = ("fast", "interpreter") if engine == "both" else (engine,)
+    try:
+        with progress("verify") as bar:
+            result = verifier.run(arrays, engines, bar)
+    except InputError as error:
+        raise files.FileError(f"{source}: {error}") from None
+    if report is not None:
+        files.write_json(report, result.to_dict())
+    click.echo(verification_summary(result.to_dict()), err=report == "-")
+    if result.interrupted:
+        warn(f"interrupted after {result.samples} samples; what is shown is of these")
+        return INTERRUPTED
+    return 0 if result.passed else 1

@@ -1,0 +1,174 @@
+"""Results as plain text: aligned columns, no colours, so that they read the same in every file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from elsac.runtime.program import Program
+from elsac.runtime.run import RunResult
+
+
+def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out rows in columns; numbers stand to the right and have thousands separators."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    kept = list(rows) if isinstance(rows, Sequence) else []
+    numeric = [
+        bool(kept) and all(isinstance(row[i], int | float) for row in kept)
+        for i in range(len(headers))
+    ]
+    widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
+
+    def line(row: Sequence[str]) -> str:
+        parts = [
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        return "  ".join(parts).rstrip()
+
+    return "\n".join([line(headers), line(["-" * w for w in widths]), *map(line, cells)])
+
+
+def pairs(rows: Iterable[tuple[str, str]]) -> str:
+    """Lay out names and values."""
+    listed = list(rows)
+    width = max(len(name) for name, _ in listed)
+    return "\n".join(f"{name.ljust(width)}  {value}" for name, value in listed)
+
+
+def markdown(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown."""
+    lines = [headers, ["---"] * len(headers), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def run_summary(result: RunResult, program: Program) -> str:
+    """Say how a run went."""
+    totals, header = result.totals, program.header
+    spikes = totals.spikes_positive + totals.spikes_negative
+    open_ends = int((~result.terminal).sum())
+    rows = []
+    if result.correct is not None:
+        share = f"{100 * result.correct / result.samples:.2f} %"
+        rows.append(("accuracy", f"{share}  ({result.correct:,} of {result.samples:,})"))
+    if open_ends:
+        rows.append(
+            (
+                "terminal",
+                f"NO: {open_ends:,} of {result.samples:,} inputs were cut by --max-steps; "
+                "their results are not those of the quantized network",
+            )
+        )
+    else:
+        rows.append(("terminal", "every input quiescent"))
+    rate = result.samples / result.seconds if result.seconds else 0.0
+    rows += [
+        ("steps", f"mean {result.steps.mean():,.2f}, max {int(result.steps.max()):,}"),
+        (
+            "spikes",
+            f"{spikes:,}  ({totals.spikes_positive:,} positive, "
+            f"{totals.spikes_negative:,} negative)",
+        ),
+        ("SOPs", f"{totals.sops:,}"),
+        ("packets", f"{totals.packets:,}  ({totals.flit_hops:,} flit hops)"),
+        ("model", f"functional run, no timing model; engine {result.engine}"),
+        ("alphabet", f"{header.get('alphabet')} spikes, {header.get('coding')} input"),
+        ("target", _target(header)),
+        (
+            "time",
+            f"{result.seconds:,.2f} s for {result.samples:,} inputs  ({rate:,.1f} per second)",
+        ),
+    ]
+    text = pairs(rows)
+    if result.accuracy_per_step:
+        steps = [(i, f"{100 * a:.2f} %") for i, a in enumerate(result.accuracy_per_step, 1)]
+        text += "\n\n" + table(("step", "accuracy"), steps)
+    return text
+
+
+def program_summary(program: Program, path: str, size: int | None) -> str:
+    """Say in a few lines what was compiled."""
+    threads, header = program.threads, program.header
+    neurons = int((threads["rows"].astype("int64") * threads["columns"]).sum())
+    target, packet = header["target"], header["packet"]
+    cores = target["mesh_width"] * target["mesh_height"]
+    rows = [
+        ("network", f"{header['network']}: {len(program.layers):,} layers, {neurons:,} neurons"),
+        ("target", _target(header)),
+        ("cores", f"{len(program.cores):,} of {cores:,}, with {len(threads):,} threads"),
+        (
+            "packets",
+            f"{packet['kind']}, {packet['flit_bits']} bits, at most {packet['capacity']} "
+            f"{header['alphabet']} spikes",
+        ),
+    ]
+    if size is not None:
+        rows.append(("program", f"{path}: {size:,} bytes"))
+    return pairs(rows)
+
+
+def pass_times(seconds: Mapping[str, float]) -> str:
+    """Show the time of each pass."""
+    rows: list[tuple[str, float]] = [(name, s * 1000) for name, s in seconds.items()]
+    rows.append(("total", sum(s * 1000 for s in seconds.values())))
+    return table(("pass", "milliseconds"), rows)
+
+
+def verification_summary(result: Mapping[str, Any]) -> str:
+    """Show what `elsac verify` found: a row for each tensor, then the verdict."""
+    columns = (
+        "elements", "emulator", "spiking", "onnxruntime", "near_ties", "downstream", "unexplained",
+    )  # fmt: skip
+    tensors = [[t["name"], *(t[c] for c in columns)] for t in result["tensors"]]
+    total = ["total", *(sum(t[c] for t in result["tensors"]) for c in columns)]
+    headers = ("tensor", *(c.replace("_", " ") for c in columns))
+    outputs = [
+        [
+            o["name"], o["elements"], o["emulator"], o["spiking"],
+            f"{o['max_difference']:.3g}", o["unexplained"],
+        ]
+        for o in result["outputs"]
+    ]  # fmt: skip
+    output_headers = (
+        "output", "elements", "emulator", "spiking", "onnxruntime, largest", "unexplained",
+    )  # fmt: skip
+    lines = [
+        "elements that differ from the exact quantized network:",
+        table(headers, [*tensors, total]),
+        "",
+        table(output_headers, outputs),
+        "",
+    ]
+    if result["steps_differ"]:
+        lines.append(f"steps: the engines differ in {result['steps_differ']:,} samples")
+    engines = " and ".join(result["engines"])
+    if result["passed"]:
+        ties = sum(t["near_ties"] for t in result["tensors"])
+        note = f"; {ties:,} certified near-ties in ONNX Runtime" if ties else ""
+        lines.append(f"verified: {result['samples']:,} samples, engine {engines}{note}")
+    else:
+        lines.append(f"NOT verified: {result['samples']:,} samples, engine {engines}")
+    lines.append(f"target {result['target']}  sha256 {result['target_sha256'][:12]}")
+    return "\n".join(lines)
+
+
+def target_list(targets: Iterable[Mapping[str, Any]]) -> str:
+    """Show chips, one in a row."""
+    rows = [
+        (t["name"], t["mesh_width"] * t["mesh_height"], t["alphabet"], t["description"])
+        for t in targets
+    ]
+    return table(("target", "cores", "alphabet", "description"), rows)
+
+
+def target_table(target: Mapping[str, Any], digest: str) -> str:
+    """Show every value of a chip."""
+    return pairs([*((key, str(value)) for key, value in target.items()), ("sha256", digest)])
+
+
+def _target(header: Mapping[str, Any]) -> str:
+    return f"{header['target']['name']}  sha256 {header['target_sha256'][:12]}"
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.1f}"
+    return f"{cell:,}" if isinstance(cell, int) else str(cell)

@@ -1,0 +1,123 @@
+"""A network with several inputs: floats, integers, and floats that the host prepares first."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from elsac.compiler import Options, compile_onnx
+from elsac.runtime.program import Program
+from elsac.runtime.run import InputError, run_program
+from elsac.targets import load_target
+from elsac.verification import Verifier
+from tests.end_to_end.conftest import Run
+
+
+def model() -> onnx.ModelProto:
+    """y = floats + integers + (pixels / 255), with pixels in bytes; and the integers of y."""
+    numbers = {
+        "scale": np.float32(0.1),
+        "byte": np.float32(1 / 255),
+        "zero": np.uint8(7),
+        "none": np.uint8(0),
+    }
+    constants = [numpy_helper.from_array(np.array(v), k) for k, v in numbers.items()]
+    node = helper.make_node
+    nodes = [
+        node("QuantizeLinear", ["floats", "scale", "zero"], ["a_q"]),
+        node("DequantizeLinear", ["a_q", "scale", "zero"], ["a"]),
+        node("DequantizeLinear", ["integers", "scale", "zero"], ["b"]),
+        node("Cast", ["pixels"], ["casted"], to=TensorProto.FLOAT),
+        node("Mul", ["casted", "byte"], ["small"]),
+        node("QuantizeLinear", ["small", "byte", "none"], ["c_q"]),
+        node("DequantizeLinear", ["c_q", "byte", "none"], ["c"]),
+        node("Add", ["a", "b"], ["ab"]),
+        node("Add", ["ab", "c"], ["abc"]),
+        node("QuantizeLinear", ["abc", "scale", "zero"], ["y_q"]),
+        node("DequantizeLinear", ["y_q", "scale", "zero"], ["y"]),
+    ]
+    kinds = {
+        "floats": TensorProto.FLOAT,
+        "integers": TensorProto.UINT8,
+        "pixels": TensorProto.UINT8,
+    }
+    info = helper.make_tensor_value_info
+    inputs = [info(name, kind, ["n", 6]) for name, kind in kinds.items()]
+    outputs = [info("y", TensorProto.FLOAT, ["n", 6]), info("y_q", TensorProto.UINT8, ["n", 6])]
+    graph = helper.make_graph(nodes, "sum", inputs, outputs, constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    path = tmp_path / "sum.onnx"
+    onnx.save(model(), path)
+    return path
+
+
+@pytest.fixture
+def summed(network: Path) -> Program:
+    compiled = compile_onnx(network, load_target("elsa-6x6-shift"), Options())
+    assert compiled.program is not None
+    return compiled.program
+
+
+@pytest.fixture
+def arrays() -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "floats": rng.normal(0, 5, (9, 6)).astype(np.float32),
+        "integers": rng.integers(0, 256, (9, 6), dtype=np.uint8),
+        "pixels": rng.integers(0, 256, (9, 6), dtype=np.uint8),
+    }
+
+
+def test_all_levels_agree(network: Path, arrays: dict[str, Any]) -> None:
+    result = Verifier(network, load_target("elsa-6x6-shift"), Options()).run(arrays)
+    assert result.passed
+    assert {"a_q", "c_q", "y_q"} <= set(result.tensors)
+
+
+def test_integers_may_have_any_integer_dtype(summed: Program, arrays: dict[str, Any]) -> None:
+    plain = run_program(summed, arrays)
+    wide = run_program(summed, arrays | {"integers": arrays["integers"].astype(np.int64)})
+    np.testing.assert_array_equal(plain.outputs["y_q"], wide.outputs["y_q"])
+    assert plain.outputs["y_q"].dtype == np.uint8
+    np.testing.assert_array_equal(plain.integers["y_q"], plain.outputs["y_q"])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("integers", lambda a: a.astype(np.float32), "dtype float32, expected uint8"),
+        ("integers", lambda a: a.astype(int) + 1, r"is outside of uint8, 0\.\.255"),
+        ("integers", lambda a: a.astype(int) - 256, r"is outside of uint8, 0\.\.255"),
+        ("pixels", lambda a: a[:, :5], r"shape \(9, 5\), expected \(batch, 6\)"),
+        ("pixels", lambda a: a[:4], "the inputs have batches of different size: .*'pixels' has 4"),
+    ],
+)
+def test_what_does_not_fit(
+    name: str, change: Any, message: str, summed: Program, arrays: dict[str, Any]
+) -> None:
+    arrays["integers"][3, 3] = 255
+    with pytest.raises(InputError, match=message):
+        run_program(summed, arrays | {name: change(arrays[name])})
+
+
+def test_names(summed: Program, arrays: dict[str, Any]) -> None:
+    pixels = arrays.pop("pixels")
+    with pytest.raises(InputError, match="no array is given for input 'pixels'"):
+        run_program(summed, arrays)
+    with pytest.raises(InputError, match=r"'pixel' is no input.*did you mean 'pixels'"):
+        run_program(summed, arrays | {"pixel": pixels})
+
+
+def test_other_arrays_of_a_file_are_left_alone(
+    elsac: Run, network: Path, arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "x.npz", **arrays, more=np.zeros(3))
+    elsac("compile", network, "-o", tmp_path / "p")
+    elsac("run", tmp_path / "p", "--input", tmp_path / "x.npz")
