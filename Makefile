@@ -38,7 +38,8 @@ demo: $(READY)
 	$(call heading,Run it on images that it was not trained on)
 	$(BIN)/elsac run build/digits_cnn.bin --input samples/digits.npz --labels label
 	$(call heading,Compare its integers with the quantized network)
-	$(BIN)/elsac verify samples/digits_cnn.onnx --input samples/digits.npz --images 16
+	$(BIN)/elsac verify samples/digits_cnn.onnx --input samples/digits.npz --labels label \
+		--engine fast
 
 test: lint check wheel
 	$(call heading,All passed)

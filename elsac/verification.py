@@ -29,7 +29,13 @@ from elsac.interpreters.rational import Real
 from elsac.interpreters.spiking import run_spiking
 from elsac.onnx_reference import Reference
 from elsac.runtime.bindings import Host
-from elsac.runtime.run import EngineName, RunResult, run_program
+from elsac.runtime.run import (
+    EngineName,
+    RunResult,
+    checked_labels,
+    right_answers,
+    run_program,
+)
 from elsac.store import WeightStore
 from elsac.targets import Target
 
@@ -102,6 +108,8 @@ class Verification:
     outputs: dict[str, OutputCheck] = field(default_factory=dict)
     steps_differ: int = 0
     """Samples for which the engines counted different steps."""
+    correct: dict[str, int] = field(default_factory=dict)
+    """Right answers of `emulator` and `onnxruntime`; empty without labels."""
     seconds: float = 0.0
     interrupted: bool = False
 
@@ -120,6 +128,7 @@ class Verification:
             "target": self.target.name,
             "target_sha256": self.target.sha256,
             "steps_differ": self.steps_differ,
+            "correct": self.correct,
             "tensors": [asdict(t) for t in self.tensors.values()],
             "outputs": [asdict(o) for o in self.outputs.values()],
             "seconds": self.seconds,
@@ -154,14 +163,16 @@ class Verifier:
         inputs: Mapping[str | None, Array],
         engines: tuple[EngineName, ...] = ("fast", "interpreter"),
         progress: Callable[[int, int], None] | None = None,
+        labels: Array | None = None,
     ) -> Verification:
-        """Run a batch at every level and compare; `inputs` as for `run_program`.
+        """Run a batch at every level and compare; `inputs` and `labels` as for `run_program`.
 
         Raises what running raises. An interrupt ends it early, with what is compared by then.
         """
         arrays = self.host.check(inputs)
         result = Verification(engines, self.target)
         batch = len(next(iter(arrays.values())))
+        truth = None if labels is None else checked_labels(labels, batch)
         start = time.perf_counter()
         try:
             for first in range(0, batch, CHUNK):
@@ -175,6 +186,8 @@ class Verifier:
                 expected = self.reference.run(chunk)
                 self.levels.compare(result, self.host, chunk, runs, expected)
                 result.samples += runs[0].samples
+                if truth is not None:
+                    self._score(result, truth[first : result.samples], runs[0], expected)
                 if progress is not None:
                     progress(result.samples, batch)
         except KeyboardInterrupt:
@@ -183,6 +196,15 @@ class Verifier:
             result.interrupted = True
         result.seconds = time.perf_counter() - start
         return result
+
+    def _score(
+        self, result: Verification, truth: Array, run: RunResult, expected: Mapping[str, Array]
+    ) -> None:
+        """Count the right answers of a chunk."""
+        reference = {name: expected[name] for name in self.host.outputs}
+        for who, outputs in (("emulator", run.outputs), ("onnxruntime", reference)):
+            right = int(right_answers(outputs, truth).sum())
+            result.correct[who] = result.correct.get(who, 0) + right
 
 
 class _Levels:

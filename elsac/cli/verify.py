@@ -13,6 +13,7 @@ from elsac.cli.group import INTERRUPTED
 @click.option(
     "--input", "source", required=True, metavar="FILE", help="Input arrays, .npz or .npy."
 )
+@click.option("--labels", metavar="NAME", help="Array of the input file that holds the classes.")
 @images_option
 @target_option
 @coding_option
@@ -27,6 +28,7 @@ from elsac.cli.group import INTERRUPTED
 def command(
     network: str,
     source: str,
+    labels: str | None,
     images: int | None,
     target: str,
     input_coding: str,
@@ -50,11 +52,11 @@ def command(
     with files.naming(network):
         verifier = Verifier(network, chip, Options(coding=input_coding))
     given = files.read_arrays(source)
-    arrays, _ = files.select(source, given, verifier.inputs, None, images)
+    arrays, truth = files.select(source, given, verifier.inputs, labels, images)
     engines: Any = ("fast", "interpreter") if engine == "both" else (engine,)
     try:
         with progress("verify") as bar:
-            result = verifier.run(arrays, engines, bar)
+            result = verifier.run(arrays, engines, bar, truth)
     except InputError as error:
         raise files.FileError(f"{source}: {error}") from None
     if report is not None:

@@ -139,6 +139,12 @@ def verification_summary(result: Mapping[str, Any]) -> str:
     ]
     if result["steps_differ"]:
         lines.append(f"steps: the engines differ in {result['steps_differ']:,} samples")
+    if result["correct"]:
+        shares = (
+            f"{who} {100 * right / result['samples']:.2f} %"
+            for who, right in result["correct"].items()
+        )
+        lines.append(f"accuracy: {', '.join(shares)}")
     engines = " and ".join(result["engines"])
     if result["passed"]:
         ties = sum(t["near_ties"] for t in result["tensors"])

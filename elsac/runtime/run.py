@@ -121,7 +121,7 @@ def run_program(
     host = Host(program)
     arrays = host.check({name or None: array for name, array in inputs.items()})
     batch = len(next(iter(arrays.values()))) if arrays else 0
-    truth = None if labels is None else _labels(labels, batch)
+    truth = None if labels is None else checked_labels(labels, batch)
     try:
         image = load_image(program)
     except ImageError as error:
@@ -139,7 +139,7 @@ def run_program(
                 done.append(reader.sample(outcome))
                 if number == 0 and truth is not None:
                     # Labels of the wrong shape are found out now and not after hours.
-                    _correct(host.leave(_stack(done, "values")), truth[:1])
+                    right_answers(host.leave(_stack(done, "values")), truth[:1])
                 if progress is not None:
                     progress(len(done), batch)
     except KeyboardInterrupt:
@@ -151,7 +151,7 @@ def run_program(
     right, history = None, []
     if truth is not None:
         truth = truth[: len(done)]
-        right = int(_correct(outputs, truth).sum())
+        right = int(right_answers(outputs, truth).sum())
         history = _accuracies(host, done, truth) if reader.record else []
     layers = _layers(program, done)
     return RunResult(
@@ -253,7 +253,8 @@ def _stack(done: list[_Sample], what: str) -> dict[str, Array]:
     return {name: np.stack([getattr(s, what)[name] for s in done]) for name in names}
 
 
-def _labels(labels: Array, batch: int) -> Ints:
+def checked_labels(labels: Array, batch: int) -> Ints:
+    """Return labels as integers; raise :class:`InputError` if they are no classes of a batch."""
     labels = np.asarray(labels)
     if labels.dtype.kind == "f" and np.isfinite(labels).all() and (labels == np.rint(labels)).all():
         labels = labels.astype(np.int64)
@@ -264,8 +265,8 @@ def _labels(labels: Array, batch: int) -> Ints:
     return labels.astype(np.int64)
 
 
-def _correct(outputs: dict[str, Array], labels: Ints) -> NDArray[np.bool_]:
-    """Compare the answers with the labels, of which there are as many as samples."""
+def right_answers(outputs: dict[str, Array], labels: Ints) -> NDArray[np.bool_]:
+    """Compare the answers of the first output with the labels, of which each sample has one."""
     name, output = next(iter(outputs.items()))
     samples = len(labels)
     whole = output.dtype.kind in "iub"
@@ -290,7 +291,7 @@ def _accuracies(host: Host, done: list[_Sample], truth: Ints) -> list[float]:
             name: np.stack([s.history[name][min(step, len(s.history[name]) - 1)] for s in done])
             for name in done[0].history
         }
-        shares.append(float(_correct(host.leave(values), truth).mean()))
+        shares.append(float(right_answers(host.leave(values), truth).mean()))
     return shares
 
 
