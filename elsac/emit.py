@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import Attribute, Region
 
 from elsac import __version__
@@ -351,4 +351,5 @@ def _value(attribute: Attribute) -> Any:
         return int(attribute.value.data)
     if isinstance(attribute, StringAttr):
         return attribute.data
-    return [int(v) for v in attribute.get_values()]  # type: ignore[attr-defined]
+    assert isinstance(attribute, DenseArrayBase)
+    return [int(v) for v in attribute.get_values()]

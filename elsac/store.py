@@ -54,7 +54,8 @@ class WeightStore:
     def save(self, path: Path | str) -> None:
         """Write all arrays to one .npz file; rationals as strings."""
         with open(path, "wb") as file:
-            np.savez(file, **{k: _plain(v) for k, v in self._arrays.items()})  # type: ignore[arg-type]
+            arrays: dict[str, Any] = {k: _plain(v) for k, v in self._arrays.items()}
+            np.savez(file, **arrays)
 
     @classmethod
     def load(cls, path: Path | str) -> "WeightStore":

@@ -5,7 +5,7 @@ read well.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from xdsl.dialects.builtin import (
@@ -22,7 +22,7 @@ from xdsl.dialects.builtin import (
     i32,
     i64,
 )
-from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, TypeAttribute
+from xdsl.ir import Attribute, Dialect, ParametrizedAttribute, SSAValue, TypeAttribute
 from xdsl.irdl import (
     IRDLOperation,
     irdl_attr_definition,
@@ -52,6 +52,95 @@ class RationalType(ParametrizedAttribute, TypeAttribute):
     """An exact rational number, the element type of a blob of scales."""
 
     name = "net.rational"
+
+
+class Shaped(ParametrizedAttribute, TypeAttribute):
+    """Base of the types that have a shape (per sample, no batch): `<16x8x8>`."""
+
+    NOUN: ClassVar[str] = "value"
+
+    shape: ArrayAttr[IntAttr]
+
+    def __init__(self, shape: Sequence[int] | ArrayAttr[IntAttr], *parameters: Attribute) -> None:
+        super().__init__(shape_attr(shape), *parameters)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape as plain integers."""
+        return tuple(d.data for d in self.shape)
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            return cls.parse_inside(parser)
+
+    @classmethod
+    def parse_inside(cls, parser: AttrParser) -> list[Attribute]:
+        """What stands between the angle brackets."""
+        return [shape_attr(parser.parse_dimension_list())]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            self.print_inside(printer)
+
+    def print_inside(self, printer: Printer) -> None:
+        """What stands between the angle brackets."""
+        printer.print_dimension_list(self.dims)
+
+    def verify(self) -> None:
+        if not self.dims or min(self.dims) < 1:
+            raise VerifyException(
+                f"a {self.NOUN} has at least one dimension and none of them is empty"
+            )
+
+
+class Bounded(Shaped):
+    """Base of the types whose elements are tracers within bounds: `<16x8x8 in 0 to 15>`."""
+
+    lo: IntAttr
+    hi: IntAttr
+
+    def __init__(
+        self,
+        shape: Sequence[int] | ArrayAttr[IntAttr],
+        lo: int | IntAttr,
+        hi: int | IntAttr,
+        *parameters: Attribute,
+    ) -> None:
+        bounds = (b if isinstance(b, IntAttr) else IntAttr(b) for b in (lo, hi))
+        super().__init__(shape, *bounds, *parameters)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest tracer value."""
+        return self.lo.data, self.hi.data
+
+    @classmethod
+    def parse_inside(cls, parser: AttrParser) -> list[Attribute]:
+        """What stands between the angle brackets."""
+        shape = super().parse_inside(parser)
+        parser.parse_keyword("in")
+        lo = parser.parse_integer()
+        parser.parse_keyword("to")
+        return [*shape, IntAttr(lo), IntAttr(parser.parse_integer())]
+
+    def print_inside(self, printer: Printer) -> None:
+        """What stands between the angle brackets."""
+        super().print_inside(printer)
+        printer.print_string(f" in {self.lo.data} to {self.hi.data}")
+
+    def verify(self) -> None:
+        super().verify()
+        if not self.lo.data <= 0 <= self.hi.data:
+            raise VerifyException(
+                f"the bounds of a {self.NOUN} hold 0, the tracer of a silent neuron"
+            )
+
+
+def dims(value: SSAValue) -> tuple[int, ...]:
+    """The shape of a value that has one."""
+    assert isinstance(value.type, Shaped)
+    return value.type.dims
 
 
 _WINDOW_DEFAULTS: dict[str, tuple[int, ...]] = {
@@ -131,6 +220,13 @@ class WindowAttr(ParametrizedAttribute):
             )
         if min(*kernel, *stride, *dilation) < 1:
             raise VerifyException("kernel, stride and dilation of a window are at least 1")
+
+
+def check_pool(input: SSAValue, output: SSAValue, window: WindowAttr) -> None:
+    """Refuse a pool whose output is not what the window gives."""
+    i, o = dims(input), dims(output)
+    if len(i) != 3 or o != (i[0], *window.output(i[1], i[2])):
+        raise VerifyException("a pool maps (C,H,W) to (C, window output)")
 
 
 @irdl_op_definition

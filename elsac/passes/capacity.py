@@ -8,6 +8,7 @@ a code per level for each neuron class and column.
 
 from dataclasses import dataclass
 
+from xdsl.dialects.builtin import SymbolRefAttr
 from xdsl.ir import Operation
 
 from elsac.context import Blobs
@@ -61,9 +62,9 @@ class Estimator:
         self.blobs, self.target = blobs, target
         self._widths: dict[str, int] = {}
 
-    def blob_bits(self, symbol: object) -> int:
+    def blob_bits(self, symbol: SymbolRefAttr) -> int:
         """The width in which a blob's elements are packed."""
-        name = symbol.root_reference.data  # type: ignore[attr-defined]
+        name = symbol.root_reference.data
         if name not in self._widths:
             self._widths[name] = packed_bits(self.blobs, name)
         return self._widths[name]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
-from xdsl.ir import SSAValue
+from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from elsac.context import Blobs, CompileError, compiler_context, node_name
@@ -71,7 +71,8 @@ def current_bounds(value: SSAValue, blobs: Blobs) -> Bounds:
             constants = [int(c) * size for c in blobs.get(op.constants)]
             return _columns([(min(c * lo, c * hi), max(c * lo, c * hi)) for c in constants])
         case _:
-            raise CompileError(f"node '{node_name(value.owner)}': not a current")  # type: ignore[arg-type]
+            where = node_name(op) if isinstance(op, Operation) else "an argument"
+            raise CompileError(f"node '{where}': no synapses that a range is known for")
 
 
 def _columns(ranges: list[tuple[int, int]]) -> Bounds:

@@ -8,6 +8,7 @@ batch dimension), channels first as in ONNX.
 
 from xdsl.ir import Dialect
 
+from elsac.dialects.net import dims
 from elsac.dialects.qann.edges import DequantizeOp, InputOp, OutputOp, ProbeOp, QuantizeOp
 from elsac.dialects.qann.linear import ConvOp, MatmulOp, SumPoolOp
 from elsac.dialects.qann.real import AddOp, AffineOp, ClipOp, OffsetOp, ScaleOp
@@ -17,9 +18,7 @@ from elsac.dialects.qann.types import (
     AnyTensor,
     RealType,
     TracerType,
-    check_pool,
     check_same_scale,
-    dims,
     elements,
     parse_scale,
     reshaped,
@@ -72,7 +71,6 @@ __all__ = [
     "ScaleOp",
     "SumPoolOp",
     "TracerType",
-    "check_pool",
     "check_same_scale",
     "dims",
     "elements",

@@ -19,7 +19,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.qann.types import ELEMENT_TYPES, AnyTensor, RealType, TracerType, dims
+from elsac.dialects.net import dims
+from elsac.dialects.qann.types import ELEMENT_TYPES, AnyTensor, RealType, TracerType
 
 
 @irdl_op_definition

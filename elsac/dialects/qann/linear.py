@@ -19,8 +19,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr
-from elsac.dialects.qann.types import RealType, TracerType, check_pool, dims
+from elsac.dialects.net import WindowAttr, check_pool, dims
+from elsac.dialects.qann.types import RealType, TracerType
 
 
 @irdl_op_definition

@@ -23,7 +23,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.qann.types import RealType, dims
+from elsac.dialects.net import dims
+from elsac.dialects.qann.types import RealType
 
 
 class _ConstantOp(IRDLOperation):

@@ -23,14 +23,12 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr
+from elsac.dialects.net import WindowAttr, check_pool, dims
 from elsac.dialects.qann.types import (
     AnyTensor,
     RealType,
     TracerType,
-    check_pool,
     check_same_scale,
-    dims,
     reshaped,
     tensor_type,
 )

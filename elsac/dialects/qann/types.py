@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from fractions import Fraction
 from math import prod
+from typing import ClassVar
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
     IntAttr,
     StringAttr,
 )
-from xdsl.ir import Attribute, Operation, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.irdl import (
     base,
     irdl_attr_definition,
@@ -18,7 +19,7 @@ from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr, shape_attr
+from elsac.dialects.net import Bounded, Shaped, dims
 
 ELEMENT_TYPES = {
     "UINT4": (0, 15),
@@ -30,18 +31,16 @@ ELEMENT_TYPES = {
 
 
 @irdl_attr_definition
-class TracerType(ParametrizedAttribute, TypeAttribute):
-    """Tracers: !qann.tensor<16x8x8 in 0 to 15 by "0x1.8p-4">: shape, least and greatest value,
-    scale.
+class TracerType(Bounded):
+    """Tracers: !qann.tensor<16x8x8 in 0 to 15 by "0x1.8p-4">: shape, bounds, scale.
 
     The scale is a hexadecimal float or a fraction "n/d"; a tensor element stands for the real
     number S * scale.
     """
 
+    NOUN: ClassVar[str] = "tensor"
+
     name = "qann.tensor"
-    shape: ArrayAttr[IntAttr]
-    lo: IntAttr
-    hi: IntAttr
     scale: StringAttr
 
     def __init__(
@@ -51,22 +50,8 @@ class TracerType(ParametrizedAttribute, TypeAttribute):
         hi: int | IntAttr,
         scale: str | StringAttr | Fraction,
     ) -> None:
-        super().__init__(
-            shape_attr(shape),
-            lo if isinstance(lo, IntAttr) else IntAttr(lo),
-            hi if isinstance(hi, IntAttr) else IntAttr(hi),
-            scale if isinstance(scale, StringAttr) else StringAttr(scale_text(scale)),
-        )
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The shape as plain integers."""
-        return tuple(d.data for d in self.shape)
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """Least and greatest tracer value."""
-        return self.lo.data, self.hi.data
+        text = scale if isinstance(scale, StringAttr) else StringAttr(scale_text(scale))
+        super().__init__(shape, lo, hi, text)
 
     @property
     def fraction(self) -> Fraction:
@@ -74,59 +59,31 @@ class TracerType(ParametrizedAttribute, TypeAttribute):
         return parse_scale(self.scale.data)
 
     @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            shape = parser.parse_dimension_list()
-            parser.parse_keyword("in")
-            lo = parser.parse_integer()
-            parser.parse_keyword("to")
-            hi = parser.parse_integer()
-            parser.parse_keyword("by")
-            scale = parser.parse_str_literal()
-        return (shape_attr(shape), IntAttr(lo), IntAttr(hi), StringAttr(scale))
+    def parse_inside(cls, parser: AttrParser) -> list[Attribute]:
+        """What stands between the angle brackets."""
+        bounded = super().parse_inside(parser)
+        parser.parse_keyword("by")
+        return [*bounded, StringAttr(parser.parse_str_literal())]
 
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_dimension_list(self.dims)
-            printer.print_string(f" in {self.lo.data} to {self.hi.data} by ")
-            printer.print_string_literal(self.scale.data)
+    def print_inside(self, printer: Printer) -> None:
+        """What stands between the angle brackets."""
+        super().print_inside(printer)
+        printer.print_string(" by ")
+        printer.print_string_literal(self.scale.data)
 
     def verify(self) -> None:
-        if not self.lo.data <= 0 <= self.hi.data:
-            raise VerifyException("the bounds of a tensor hold 0, the tracer of a silent neuron")
-        if not self.dims or min(self.dims) < 1:
-            raise VerifyException("a tensor has at least one dimension and none of them is empty")
+        super().verify()
         if self.fraction <= 0:
             raise VerifyException("the scale of a tensor is positive")
 
 
 @irdl_attr_definition
-class RealType(ParametrizedAttribute, TypeAttribute):
+class RealType(Shaped):
     """Exact real numbers between two quantizers: !qann.real<16x8x8>."""
 
+    NOUN: ClassVar[str] = "real"
+
     name = "qann.real"
-    shape: ArrayAttr[IntAttr]
-
-    def __init__(self, shape: Sequence[int] | ArrayAttr[IntAttr]) -> None:
-        super().__init__(shape_attr(shape))
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The shape as plain integers."""
-        return tuple(d.data for d in self.shape)
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            return (shape_attr(parser.parse_dimension_list()),)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_dimension_list(self.dims)
-
-    def verify(self) -> None:
-        if not self.dims or min(self.dims) < 1:
-            raise VerifyException("a real has at least one dimension and none of them is empty")
 
 
 def parse_scale(text: str) -> Fraction:
@@ -147,23 +104,10 @@ def scale_text(scale: str | Fraction) -> str:
 AnyTensor = base(TracerType) | base(RealType)
 
 
-def dims(value: SSAValue) -> tuple[int, ...]:
-    """The shape of a tensor or real value."""
-    assert isinstance(value.type, TracerType | RealType)
-    return value.type.dims
-
-
 def tensor_type(value: SSAValue) -> TracerType:
     """The type of a value that is a tensor."""
     assert isinstance(value.type, TracerType)
     return value.type
-
-
-def check_pool(input: SSAValue, output: SSAValue, window: WindowAttr) -> None:
-    """Refuse a pool whose output is not what the window gives."""
-    i, o = dims(input), dims(output)
-    if len(i) != 3 or o != (i[0], *window.output(i[1], i[2])):
-        raise VerifyException("a pool maps (C,H,W) to (C, window output)")
 
 
 def reshaped(type: Attribute, shape: Sequence[int]) -> TracerType | RealType:

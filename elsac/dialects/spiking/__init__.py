@@ -9,6 +9,7 @@ the integer of the quantized network, whatever the order of events.
 
 from xdsl.ir import Dialect
 
+from elsac.dialects.net import dims
 from elsac.dialects.spiking.edges import InputOp, ProbeOp, ReadoutOp
 from elsac.dialects.spiking.neurons import ConcatOp, IndexOp, MaxPoolOp, NeuronOp
 from elsac.dialects.spiking.synapses import ConvOp, DenseOp, JoinOp, RelayOp, SumPoolOp
@@ -22,8 +23,6 @@ from elsac.dialects.spiking.types import (
     TrainType,
     channel_axis,
     check_range,
-    check_window,
-    dims,
     train_type,
 )
 
@@ -69,7 +68,6 @@ __all__ = [
     "TrainType",
     "channel_axis",
     "check_range",
-    "check_window",
     "dims",
     "train_type",
 ]

@@ -25,15 +25,13 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr, int_attr
+from elsac.dialects.net import WindowAttr, check_pool, dims, int_attr
 from elsac.dialects.spiking.types import (
     Alphabet,
     AlphabetAttr,
     CurrentType,
     TrainType,
     check_range,
-    check_window,
-    dims,
     train_type,
 )
 
@@ -101,7 +99,7 @@ class MaxPoolOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        check_window(self.input, self.output, self.window)
+        check_pool(self.input, self.output, self.window)
         if train_type(self.input).bounds != train_type(self.output).bounds:
             raise VerifyException("a maximum keeps the bounds")
 

@@ -23,8 +23,8 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr, int_attr
-from elsac.dialects.spiking.types import CurrentType, TrainType, check_window, dims
+from elsac.dialects.net import WindowAttr, check_pool, dims, int_attr
+from elsac.dialects.spiking.types import CurrentType, TrainType
 
 
 @irdl_op_definition
@@ -132,7 +132,7 @@ class SumPoolOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        check_window(self.input, self.output, self.window)
+        check_pool(self.input, self.output, self.window)
 
 
 @irdl_op_definition

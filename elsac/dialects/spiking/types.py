@@ -1,31 +1,25 @@
 """Types of the `spiking` dialect: trains, currents, alphabets and codings."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from xdsl.dialects.builtin import (
     I64,
-    ArrayAttr,
-    IntAttr,
     IntegerAttr,
 )
 from xdsl.dialects.utils import EnumAttribute
 from xdsl.ir import (
-    Attribute,
-    ParametrizedAttribute,
     SpacedOpaqueSyntaxAttribute,
     SSAValue,
-    TypeAttribute,
 )
 from xdsl.irdl import (
     base,
     irdl_attr_definition,
 )
-from xdsl.parser import AttrParser
-from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
 from xdsl.utils.str_enum import StrEnum
 
-from elsac.dialects.net import WindowAttr, shape_attr
+from elsac.dialects.net import Bounded, Shaped
 
 
 class Alphabet(StrEnum):
@@ -59,103 +53,30 @@ class CodingAttr(EnumAttribute[Coding], SpacedOpaqueSyntaxAttribute):
 
 
 @irdl_attr_definition
-class TrainType(ParametrizedAttribute, TypeAttribute):
+class TrainType(Bounded):
     """Spikes of a layer: !spiking.train<16x8x8 in 0 to 15>: shape, bounds of the tracers."""
 
+    NOUN: ClassVar[str] = "train"
+
     name = "spiking.train"
-    shape: ArrayAttr[IntAttr]
-    lo: IntAttr
-    hi: IntAttr
-
-    def __init__(
-        self, shape: Sequence[int] | ArrayAttr[IntAttr], lo: int | IntAttr, hi: int | IntAttr
-    ) -> None:
-        super().__init__(
-            shape_attr(shape),
-            lo if isinstance(lo, IntAttr) else IntAttr(lo),
-            hi if isinstance(hi, IntAttr) else IntAttr(hi),
-        )
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The shape as plain integers."""
-        return tuple(d.data for d in self.shape)
-
-    @property
-    def bounds(self) -> tuple[int, int]:
-        """Least and greatest tracer value."""
-        return self.lo.data, self.hi.data
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            shape = parser.parse_dimension_list()
-            parser.parse_keyword("in")
-            lo = parser.parse_integer()
-            parser.parse_keyword("to")
-            return (shape_attr(shape), IntAttr(lo), IntAttr(parser.parse_integer()))
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_dimension_list(self.dims)
-            printer.print_string(f" in {self.lo.data} to {self.hi.data}")
-
-    def verify(self) -> None:
-        if not self.lo.data <= 0 <= self.hi.data:
-            raise VerifyException("the bounds of a train hold 0, the tracer of a silent neuron")
-        if not self.dims or min(self.dims) < 1:
-            raise VerifyException("a train has at least one dimension and none of them is empty")
 
 
 @irdl_attr_definition
-class CurrentType(ParametrizedAttribute, TypeAttribute):
+class CurrentType(Shaped):
     """Integers that spikes cause, before a neuron: !spiking.current<16x8x8>."""
 
+    NOUN: ClassVar[str] = "current"
+
     name = "spiking.current"
-    shape: ArrayAttr[IntAttr]
-
-    def __init__(self, shape: Sequence[int] | ArrayAttr[IntAttr]) -> None:
-        super().__init__(shape_attr(shape))
-
-    @property
-    def dims(self) -> tuple[int, ...]:
-        """The shape as plain integers."""
-        return tuple(d.data for d in self.shape)
-
-    @classmethod
-    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        with parser.in_angle_brackets():
-            return (shape_attr(parser.parse_dimension_list()),)
-
-    def print_parameters(self, printer: Printer) -> None:
-        with printer.in_angle_brackets():
-            printer.print_dimension_list(self.dims)
-
-    def verify(self) -> None:
-        if not self.dims or min(self.dims) < 1:
-            raise VerifyException("a current has at least one dimension and none of them is empty")
 
 
 AnySpiking = base(TrainType) | base(CurrentType)
-
-
-def dims(value: SSAValue) -> tuple[int, ...]:
-    """The shape of a train or a current."""
-    assert isinstance(value.type, TrainType | CurrentType)
-    return value.type.dims
 
 
 def train_type(value: SSAValue) -> TrainType:
     """The type of a value that is a train."""
     assert isinstance(value.type, TrainType)
     return value.type
-
-
-def check_window(input: SSAValue, output: SSAValue, window: WindowAttr) -> None:
-    """Refuse a pool whose output is not what the window gives."""
-    i, o = dims(input), dims(output)
-    if len(i) != 3 or o != (i[0], *window.output(i[1], i[2])):
-        raise VerifyException("a pool maps (C,H,W) to (C, window output)")
 
 
 def channel_axis(shape: Sequence[int]) -> int:

@@ -6,6 +6,7 @@ fault.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -317,6 +318,11 @@ def _count_down(machine: Interpreter, thread: Thread, row: int) -> None:
         machine._row(thread, row)
 
 
+def _threshold(stair: Ints, lo: int, level: int) -> int:
+    """Return T(level) of one neuron, whose stair begins at level lo + 1."""
+    return int(stair[level - lo - 1])
+
+
 def fire(machine: Interpreter, frame: Frame, stairs: int) -> None:
     """Move each tracer along its staircase, as far as one spike goes. The charge stays."""
     thread, alphabet = frame.thread, machine.image.alphabet
@@ -331,7 +337,7 @@ def fire(machine: Interpreter, frame: Frame, stairs: int) -> None:
         value = up_or_down(
             charge,
             tracer,
-            lambda k, stair=stair: int(stair[k - lo - 1]),  # type: ignore[misc]
+            partial(_threshold, stair, lo),
             thread.lo,
             thread.hi,
             alphabet,
