@@ -19,8 +19,7 @@ from elsac.exact.staircase import (
     ALWAYS,
     NEVER,
     Bound,
-    clipped_verdict,
-    level_edge,
+    clip_verdicts,
     staircase,
 )
 
@@ -74,6 +73,7 @@ class Combination:
     ) -> None:
         self.neuron, self.scale, self.widest = neuron, scale, widest
         self.levels = range(least + 1, greatest + 1)
+        self._clipped = clip_verdicts(scale, least, greatest, neuron.lo, neuron.hi)
         others = [i for i in range(len(neuron.factors)) if i != widest]
         cases = len(self.levels)
         for i in others:
@@ -108,17 +108,15 @@ class Combination:
             start=np.zeros(self._grid.shape[1], dtype=object),
         )
         rest = rest + int(self.neuron.offset * unit)
-        step = int(factor * unit)
+        step, half = int(factor * unit), int(self.scale / 2 * unit)
         rows = []
         for k in self.levels:
-            verdict = clipped_verdict(k, self.scale, self.neuron.lo, self.neuron.hi)
-            if verdict is not None:
-                rows.append(np.full(self._grid.shape[1], verdict, dtype=np.int64))
+            if k in self._clipped:
+                rows.append(np.full(self._grid.shape[1], self._clipped[k], dtype=np.int64))
                 continue
-            edge, strict = level_edge(k, self.scale)
-            distance = int(edge * unit) - rest
-            # strict: floor + 1 is the least integer above; else the ceiling.
-            least = distance // step + 1 if strict else -((-distance) // step)
+            distance = (2 * k - 1) * half - rest
+            # A tie goes down from odd levels: they need more than the edge.
+            least = distance // step + 1 if k & 1 else -((-distance) // step)
             rows.append(np.clip(least, ALWAYS, NEVER).astype(np.int64))
         return np.array(rows, dtype=np.int64).reshape(len(self.levels), -1)
 

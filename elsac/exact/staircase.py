@@ -6,8 +6,8 @@ least charge T[k] with rhe(y / scale) >= k. All arithmetic is rational; no bit i
 exactly half-way below k) goes to the even neighbour, so it reaches k only for even k.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -26,21 +26,22 @@ def round_half_even(value: Fraction) -> int:
     return round(value)
 
 
-def clipped_verdict(k: int, scale: Fraction, lo: Bound, hi: Bound) -> int | None:
-    """ALWAYS or NEVER where the clip alone decides whether level k is reached, else None."""
-    edge, strict = level_edge(k, scale)
-    if lo is not None and (lo > edge or (lo == edge and not strict)):
-        return ALWAYS
-    if hi is not None and (hi < edge or (hi == edge and strict)):
-        return NEVER
-    return None
+def clip_verdicts(
+    scale: Fraction, least: int, greatest: int, lo: Bound, hi: Bound
+) -> dict[int, int]:
+    """ALWAYS or NEVER for the levels in least+1 .. greatest that the clip alone decides.
 
-
-def level_edge(k: int, scale: Fraction) -> tuple[Fraction, bool]:
-    """The real number (k - 1/2) * scale from which level k is reached, and whether the edge itself
-    is excluded.
+    A bound is itself a value with a level: what is clipped from below always reaches the level of
+    `lo`, what is clipped from above never exceeds that of `hi`.
     """
-    return (k - Fraction(1, 2)) * scale, bool(k & 1)
+    verdicts: dict[int, int] = {}
+    if hi is not None:
+        first = max(round_half_even(hi / scale), least) + 1
+        verdicts.update(dict.fromkeys(range(first, greatest + 1), NEVER))
+    if lo is not None:
+        last = min(round_half_even(lo / scale), greatest)
+        verdicts.update(dict.fromkeys(range(least + 1, last + 1), ALWAYS))
+    return verdicts
 
 
 def staircase(
@@ -56,21 +57,21 @@ def staircase(
 
     Thresholds beyond NEVER and ALWAYS become those: charges are far smaller.
     """
+    levels = range(least + 1, greatest + 1)
+    verdicts = clip_verdicts(scale, least, greatest, lo, hi)
+    if factor == 0:
+        level = round_half_even(offset / scale)
+        return [verdicts.get(k, ALWAYS if k <= level else NEVER) for k in levels]
+    # Level k is reached from (2k - 1) * half - shift on, in charges; all over one denominator.
+    half, shift = scale / 2 / factor, offset / factor
+    unit = lcm(half.denominator, shift.denominator)
+    rise, start = int(half * unit), int(shift * unit)
     steps: list[int] = []
-    for k in range(least + 1, greatest + 1):
-        verdict = clipped_verdict(k, scale, lo, hi)
-        if verdict is None:
-            edge, strict = level_edge(k, scale)
-            distance = edge - offset
-            if factor == 0:
-                verdict = ALWAYS if 0 > distance or (distance == 0 and not strict) else NEVER
-            else:
-                quotient = distance / factor
-                verdict = -((-quotient.numerator) // quotient.denominator)  # ceiling
-                if strict and verdict == quotient:
-                    verdict += 1
-                verdict = min(max(verdict, ALWAYS), NEVER)
-        steps.append(verdict)
+    for k in levels:
+        distance = (2 * k - 1) * rise - start
+        # The least integer at or, for odd k, where a tie goes down, above the edge.
+        threshold = distance // unit + 1 if k & 1 else -(-distance // unit)
+        steps.append(verdicts.get(k, min(max(threshold, ALWAYS), NEVER)))
     return steps
 
 
@@ -89,11 +90,6 @@ def compress(array: NDArray[Any]) -> NDArray[Any]:
         if array.shape[axis] > 1 and bool(np.all(array == first)):
             array = first
     return array
-
-
-def expand(array: NDArray[Any], rank: int) -> NDArray[Any]:
-    """Put axes of length 1 in front until the array has the rank (numpy's broadcasting rule)."""
-    return array.reshape((1,) * (rank - array.ndim) + array.shape)
 
 
 def staircases(
@@ -122,10 +118,3 @@ def staircases(
         columns.append(known[column])
     table = np.array(columns, dtype=np.int64).reshape(len(columns), greatest - least)
     return np.ascontiguousarray(table.T).reshape(greatest - least, *shape)
-
-
-def lcm_denominator(values: Sequence[Fraction]) -> int:
-    """The least common denominator."""
-    from math import lcm
-
-    return lcm(*(v.denominator for v in values)) if values else 1

@@ -12,8 +12,6 @@ from elsac.exact.staircase import (
     NEVER,
     Bound,
     compress,
-    expand,
-    lcm_denominator,
     rational_array,
     round_half_even,
     staircase,
@@ -136,15 +134,9 @@ def test_compress_drops_repetition_and_keeps_the_rank() -> None:
     assert compress(rational_array([[1, 2], [2, 1]])).shape == (2, 2)
 
 
-def test_expand_puts_axes_in_front() -> None:
-    assert expand(rational_array([1, 2]), 3).shape == (1, 1, 2)
-
-
 def test_rationals_are_exact() -> None:
     array = rational_array([0.1, 1, Fraction(1, 3)])
     assert array.tolist() == [Fraction(0.1), 1, Fraction(1, 3)]
-    assert lcm_denominator([Fraction(1, 6), Fraction(1, 4)]) == 12
-    assert lcm_denominator([]) == 1
 
 
 def test_thresholds_stay_within_64_bits() -> None:
