@@ -11,7 +11,7 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringA
 from xdsl.ir import Attribute, Region
 
 from elsac import __version__
-from elsac.context import Blobs, CompilerContext
+from elsac.context import Blobs, CompileError, CompilerContext
 from elsac.dialects import elsa, token
 from elsac.dialects.qann import parse_scale
 from elsac.dialects.spiking import channel_axis
@@ -41,6 +41,14 @@ def emit_program(
     return _Emitter(module, context, header, host, arrays).program()
 
 
+def _exactly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    """The same integers in another width; none is ever cut."""
+    cast = np.asarray(array, dtype=dtype)
+    if not np.array_equal(cast, array):
+        raise CompileError(f"a table of the program needs more than {cast.itemsize * 8} bits")
+    return cast
+
+
 class _Pool:
     """Arrays laid one after the other; an array that is there already is not laid down again."""
 
@@ -59,7 +67,7 @@ class _Pool:
 
     def array(self, *rest: int) -> NDArray[Any]:
         """All of it."""
-        flat = [np.asarray(part, dtype=self.dtype).reshape(-1, *rest) for part in self.parts]
+        flat = [_exactly(part, self.dtype).reshape(-1, *rest) for part in self.parts]
         return np.concatenate(flat) if flat else np.zeros((0, *rest), dtype=self.dtype)
 
 
@@ -331,19 +339,9 @@ class _Emitter:
                 name = f"{key}:{op.tensor_name.data}"
                 array = self.blobs.get(symbol).astype(np.float64)
                 array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-                self.arrays[name] = self.rearranged(array, op)
+                self.arrays[name] = array
                 value[key] = name
         return value
-
-    def rearranged(self, array: NDArray[Any], op: elsa.ReadingOp) -> NDArray[Any]:
-        """Factors or offsets of a charge, moved to where its index map moves the elements."""
-        if op.index is None:
-            return array
-        if array.size == 1:
-            return array.reshape((1,) * len(self.final_shape(op)))
-        full = np.broadcast_to(array, tuple(op.shape.get_values())).ravel()
-        index = self.blobs.get(op.index)
-        return np.where(index < 0, 0.0, full[index])
 
 
 def _value(attribute: Attribute) -> Any:

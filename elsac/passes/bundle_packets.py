@@ -33,7 +33,8 @@ class BundlePackets(ModulePass):
                 need["spine"] = max(need["spine"], (stream.spines.data - 1).bit_length())
                 need["position"] = max(need["position"], (stream.columns.data - 1).bit_length())
                 if shifts(o):
-                    largest = max(-stream.lo.data, stream.hi.data, 1).bit_length() - 1
+                    # A tracer can cross its whole range at once.
+                    largest = max(stream.hi.data - stream.lo.data, 1).bit_length() - 1
                     need["exponent"] = max(need["exponent"], largest.bit_length())
         need["destination"] = (target.cores - 1).bit_length()
         fields = {

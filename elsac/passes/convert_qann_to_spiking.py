@@ -97,6 +97,8 @@ class _Converter:
             case qann.MaxPoolOp():
                 new = spiking.MaxPoolOp(trains[op.input], op.window, alphabet)
                 trains[op.output] = self.value(op, new)
+            case qann.IndexOp() if isinstance(op.input.type, qann.RealType):
+                pass  # waits for the output that it rearranges
             case qann.IndexOp():
                 shape = qann.dims(op.output)
                 index = op.index.root_reference.data
@@ -192,9 +194,11 @@ class _Converter:
                 (r[c] if s[c] >= 0 else (-r[c][1], -r[c][0]))
                 for r, s in zip(ranges, signs, strict=True)
             ]
-            # A factor of 0 adds nothing; any positive number will do for a term that is always 0.
+            # A factor of 0 adds nothing; another term's number will do for what is always 0, and
+            # leaves the ratios as they are.
             spans = [(0, 0) if v == 0 else s for v, s in zip(values, spans, strict=True)]
-            values = [v or Fraction(1) for v in values]
+            some = next((v for v in values if v), Fraction(1))
+            values = [v or some for v in values]
             neurons.append(Neuron(tuple(values), tuple(spans), o, low, high))
         widths = [max(hi - lo for lo, hi in r) for r in ranges]
         found = combine(neurons, type.fraction, *type.bounds, int(np.argmax(widths)))
@@ -248,8 +252,7 @@ class _Converter:
             weight = self.blobs.get(op.weight)
             conv = isinstance(op, qann.ConvOp)
             scaled = weight.astype(np.int64) * (column.reshape(-1, 1, 1, 1) if conv else column)
-            if np.abs(scaled).max(initial=0) >= 1 << 31:
-                raise self.refuse(user, "the weights of the sum need more than 32 bits")
+            scaled = self.fitting(user, scaled, 0)
             name = self.blobs.put(narrow(scaled), f"{hint}_weight")
             if isinstance(op, qann.ConvOp):
                 groups, outs = op.groups.value.data, shape[0]
@@ -257,10 +260,16 @@ class _Converter:
             else:
                 new = spiking.DenseOp(train, name, shift, shape[-1])
             return self.value(op, new)
-        name = self.blobs.put(narrow(column << shift), f"{hint}_constants")
+        name = self.blobs.put(narrow(self.fitting(user, column, shift)), f"{hint}_constants")
         if isinstance(op, qann.SumPoolOp):
             return self.value(op, spiking.SumPoolOp(train, name, op.window))
         return self.value(op, spiking.RelayOp(train, name))
+
+    def fitting(self, user: Operation, numbers: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
+        """numbers << shift, if they fit the 32 bits that weight memories are read in."""
+        if int(np.abs(numbers).max(initial=0)) << shift >= 1 << 31:
+            raise self.refuse(user, "the weights of the sum need more than 32 bits")
+        return numbers << shift
 
     def readout(self, op: qann.OutputOp) -> None:
         """A result: a tensor as tracers, a real as a charge with its scale."""
@@ -278,6 +287,8 @@ class _Converter:
             affine, index = self.behind_maps(affine)
         if not isinstance(affine, qann.AffineOp) or len(affine.inputs) != 1:
             raise self.refuse(op, "an output that is the sum of several un-quantized branches")
+        if affine.lo is not None or affine.hi is not None:
+            raise self.refuse(op, "an output that is clipped on the chip")
         value = affine.inputs[0]
         rank = len(qann.dims(value))
         factor = broadcastable(self.blobs.get(affine.factors.data[0]), rank) * self.unit(value)
@@ -305,7 +316,9 @@ class _Converter:
 def source_of(value: SSAValue) -> SSAValue:
     """The tensor that a linear op reads."""
     op = value.owner
-    assert isinstance(op, qann.ConvOp | qann.MatmulOp | qann.SumPoolOp | qann.DequantizeOp)
+    if not isinstance(op, qann.ConvOp | qann.MatmulOp | qann.SumPoolOp | qann.DequantizeOp):
+        where = node_name(op) if isinstance(op, Operation) else "an argument"
+        raise CompileError(f"node '{where}': not linear; run the pass 'fold' before")
     return op.input
 
 
@@ -335,7 +348,7 @@ def tightened(
     quantizer).
     """
     lo, hi = type.bounds
-    rows = stairs.reshape(hi - lo, -1)
+    rows = stairs.reshape(hi - lo, int(np.prod(stairs.shape[1:])))
     while lo < 0 and np.all(rows[0] == ALWAYS):
         rows, lo = rows[1:], lo + 1
     while hi > 0 and np.all(rows[-1] == NEVER):

@@ -6,6 +6,7 @@ has `rows` of D. Actors are made on demand, from probes and readouts upward, so 
 without a reader.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -110,7 +111,8 @@ class _Converter:
             case spiking.ConcatOp():
                 return self.concat(op)
             case _:
-                raise AssertionError(f"{op} makes no train")
+                where = node_name(op) if isinstance(op, Operation) else "an argument"
+                raise CompileError(f"node '{where}': no op of `spiking` that makes a train")
 
     def source(self, op: spiking.InputOp) -> SSAValue:
         layout, bounds = Layout.of(spiking.dims(op.output)), spiking.train_type(op.output).bounds
@@ -158,12 +160,13 @@ class _Converter:
 
     def behind(self, term: Operation) -> SSAValue:
         """The train that synapses read; dense ones look through a Flatten of a map."""
-        assert isinstance(
+        if not isinstance(
             term, spiking.ConvOp | spiking.DenseOp | spiking.SumPoolOp | spiking.RelayOp
-        )
+        ):
+            raise CompileError(f"node '{node_name(term)}': no synapses of `spiking`")
         source = term.input.owner
         if isinstance(term, spiking.DenseOp) and isinstance(source, spiking.IndexOp):
-            if len(spiking.dims(term.input)) == 1 and len(spiking.dims(source.input)) != 2:
+            if len(spiking.dims(term.input)) == 1 and len(spiking.dims(source.input)) in (1, 3):
                 return source.input
         return term.input
 
@@ -205,7 +208,7 @@ class _Converter:
                 map = token.MapAttr(grid, grid, WindowAttr((1, 1)))
                 return token.AddOp(stream, 0, term.constants, map)
             case _:
-                raise AssertionError(f"{term} is no synapse map")
+                raise AssertionError("`behind` has refused everything else")
 
     def neuron(self, op: spiking.NeuronOp) -> SSAValue:
         stairs, classes = self.stairs(op)
@@ -324,8 +327,10 @@ def proved(op: spiking.NeuronOp | spiking.ReadoutOp) -> IntegerAttr[I64]:
     return op.bits
 
 
-def _terms(current: SSAValue) -> Any:
+def _terms(current: SSAValue) -> Iterator[Operation]:
     op = current.owner
+    if not isinstance(op, Operation):
+        raise CompileError("a current is made by an op, not by a block")
     if isinstance(op, spiking.JoinOp):
         for value in op.inputs:
             yield from _terms(value)

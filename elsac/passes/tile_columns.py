@@ -6,6 +6,7 @@ is refused with what binds.
 """
 
 from itertools import pairwise
+from math import lcm
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
@@ -98,7 +99,7 @@ def group_size(op: token.ActorOp, blobs: Blobs) -> int:
     unit = 1
     for step in op.body.block.ops:
         if isinstance(step, token.AccumulateOp) and step.groups.value.data > 1:
-            unit = max(unit, blobs.get(step.weight).shape[0] // step.groups.value.data)
+            unit = lcm(unit, blobs.get(step.weight).shape[0] // step.groups.value.data)
     return unit
 
 

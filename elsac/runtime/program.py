@@ -172,8 +172,8 @@ class Program:
     - `probes`: indices of the readings that are quantized tensors of the ONNX file, keyed by their
       name there.
     - `values`: `{name, reading, factor, offset, element_type, dtype}`: float tensors that leave the
-      chip: charge * factor + offset (arrays of float64 broadcastable to final_shape) in float32, or
-      (factor null) the integers q = tracer + zero as they are.
+      chip: charge * factor + offset (arrays of float64 broadcastable to the reading's shape) in
+      float32, or (factor null) the integers q = tracer + zero as they are.
     - `host`: `{nodes, outputs}`: the float tail: nodes `{op, name, inputs, outputs, attributes}`
       over named arrays and `values`; outputs `{name, integers}` with `integers` the reading behind
       it, or null.
