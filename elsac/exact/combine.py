@@ -3,8 +3,8 @@
 y = sum(a_i * t_i) + offset, with integers t_i in known ranges and rational a_i > 0. The hardware
 adds m_i * t_i with small integers m_i. That is exact if and only if for every level the sums that
 reach it are separated from those that do not; this is proved by going through all values of all
-terms but the widest one, whose own threshold is then a single number (`semantics.md` part 4 has the
-argument; a wider m never hurts, so the search goes upward).
+terms but the widest one, whose own threshold is then a single number (`docs/exactness.md`
+has the argument; a wider m never hurts, so the search goes upward).
 """
 
 from dataclasses import dataclass
@@ -144,8 +144,8 @@ def combine(
 ) -> tuple[list[tuple[int, ...]], list[list[int]]] | None:
     """Multipliers and staircases for the neurons of a layer; None if no search can prove any.
 
-    All neurons share the multiplier of the widest term: a power of two (a shift of its weights),
-    or, where the exact ratios of the factors are small, the exact integer. Equal neurons are solved
+    Of two ways the one with the narrower charges is taken: all neurons share a power of two as the
+    multiplier of the widest term (a shift of its weights), or each has its exact integer ratios. Equal neurons are solved
     once.
     """
     known = list(dict.fromkeys(neurons))

@@ -143,7 +143,7 @@ class RelayOp(IRDLOperation):
 
     name = "spiking.relay"
     input = operand_def(TrainType)
-    constants = prop_def(FlatSymbolRefAttrConstr)  # [channels], see `channels`
+    constants = prop_def(FlatSymbolRefAttrConstr)  # [channels], along `channel_axis`
     output = result_def(CurrentType)
     traits = traits_def(Pure())
     assembly_format = "$input `by` $constants attr-dict `:` type($input) `->` type($output)"
