@@ -2,7 +2,7 @@
 made here.
 """
 
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,13 @@ class _Emitter:
         self.row_classes, self.depends = _Pool(np.int32), _Pool(np.int32)
         self.map_starts, self.map_targets = _Pool(np.int64), _Pool(np.int32)
         self.flat: dict[str, NDArray[Any]] = {}
+        self.cores: list[tuple[int, ...]] = []
+        self.threads: list[tuple[int, ...]] = []
+        self.ports: list[tuple[int, ...]] = []
+        self.routes: list[tuple[int, ...]] = []
+        self.links: list[tuple[int, int]] = []
+        self.layers: dict[str, int] = {}
+        self.core_at: dict[tuple[int, ...], int] = {}
 
     def blob(self, symbol: Any, *shape: int) -> NDArray[Any]:
         """A blob, flattened once so that pools can tell that they hold it."""
@@ -99,31 +106,30 @@ class _Emitter:
 
     def program(self) -> Program:
         tables = self.tables()
-        cores, threads, ports, routes, links, layers = self.cores()
-        program = Program(
+        self.place_cores()
+        return Program(
             header=self.full_header(),
             bindings=self.bindings(),
-            layers=layers,
+            layers=list(self.layers),
             code=np.array(self.code, dtype=np.uint64),
-            cores=np.array(cores, dtype=p.CORE),
-            threads=np.array(threads, dtype=p.THREAD),
-            ports=np.array(ports, dtype=p.PORT),
+            cores=np.array(self.cores, dtype=p.CORE),
+            threads=np.array(self.threads, dtype=p.THREAD),
+            ports=np.array(self.ports, dtype=p.PORT),
             windows=np.array(tables["windows"], dtype=p.WINDOW),
             weight_segments=np.array(tables["weights"], dtype=p.WEIGHTS),
             constant_segments=np.array(tables["constants"], dtype=p.CONSTANTS),
             stairs=np.array(tables["stairs"], dtype=p.STAIRS),
             maps=np.array(tables["maps"], dtype=p.MAP),
-            routes=np.array(routes, dtype=p.ROUTE),
+            routes=np.array(self.routes, dtype=p.ROUTE),
             weights=self.weights.array(),
             thresholds=self.thresholds.array(),
             row_classes=self.row_classes.array(),
             depends=self.depends.array(),
             map_indptr=self.map_starts.array(),
             map_targets=self.map_targets.array(2),
-            links=np.array(links, dtype=np.int32).reshape(-1, 2),
+            links=np.array(self.links, dtype=np.int32).reshape(-1, 2),
             arrays=self.arrays,
         )
-        return program
 
     def full_header(self) -> dict[str, Any]:
         packet = next(o for o in self.module.body.ops if isinstance(o, token.PacketFormatOp))
@@ -204,73 +210,62 @@ class _Emitter:
         assert isinstance(value, IntegerAttr)
         return int(value.value.data)
 
-    def cores(self) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any], list[str]]:
+    def place_cores(self) -> None:
+        """Fill the tables of cores, threads, ports and routes, and the code, core by core."""
         ops = [o for o in self.module.body.ops if isinstance(o, elsa.CoreOp)]
-        thread_ops = [
-            (n, t)
-            for n, c in enumerate(ops)
-            for t in c.body.block.ops
-            if isinstance(t, elsa.ThreadOp)
-        ]
-        place_of = {tuple(c.place.get_values()): n for n, c in enumerate(ops)}
-        for number, (_, thread) in enumerate(thread_ops):
+        threads = [[t for t in c.body.block.ops if isinstance(t, elsa.ThreadOp)] for c in ops]
+        for number, thread in enumerate(chain.from_iterable(threads)):
             self.numbers[thread.sym_name.data] = number
-        layers = list(dict.fromkeys(t.layer.data for _, t in thread_ops))
-        cores: list[Any] = []
-        threads: list[Any] = []
-        ports: list[Any] = []
-        routes: list[Any] = []
-        links: list[Any] = []
-        width = self.context.target.mesh_width
-        for number, core in enumerate(ops):
-            first_thread, first_word = len(threads), len(self.code)
-            for owner, thread in thread_ops:
-                if owner != number:
-                    continue
-                first_port, first_route = len(ports), len(routes)
-                for port in thread.body.block.ops:
-                    assert isinstance(port, elsa.PortOp)
-                    ports.append(
-                        (
-                            self.numbers[port.source.root_reference.data],
-                            port.column_base.value.data,
-                            port.spines.value.data,
-                            self.handler(port.spikes),
-                            self.handler(port.end),
-                        )
-                    )
-                for route in thread.routes:
-                    path = [y * width + x for x, y in route.path]
-                    pairs = list(pairwise(path))
-                    routes.append((place_of[route.path[-1]], len(links), len(pairs)))
-                    links.extend(pairs)
-                n = thread.number
-                threads.append(
-                    (
-                        number,
-                        layers.index(thread.layer.data),
-                        n("order"),
-                        n("rows"),
-                        n("columns"),
-                        n("column_base"),
-                        n("lo"),
-                        n("hi"),
-                        n("membrane_bits"),
-                        n("trace_spines"),
-                        n("trace_columns"),
-                        first_port,
-                        len(ports) - first_port,
-                        self.handler(thread.row),
-                        self.depends.add(self.blob(thread.depends)),
-                        -1 if thread.input is None else thread.input.value.data,
-                        first_route,
-                        len(routes) - first_route,
-                    )
-                )
+        names = (t.layer.data for t in chain.from_iterable(threads))
+        self.layers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+        self.core_at = {tuple(c.place.get_values()): number for number, c in enumerate(ops)}
+        for number, (core, members) in enumerate(zip(ops, threads, strict=True)):
+            first_thread, first_word = len(self.threads), len(self.code)
+            for thread in members:
+                self.threads.append(self.thread(thread, number))
+            words = len(self.code) - first_word
             x, y = core.place.get_values()
-            threads_here, words = len(threads) - first_thread, len(self.code) - first_word
-            cores.append((x, y, first_thread, threads_here, first_word, words))
-        return cores, threads, ports, routes, links, layers
+            self.cores.append((x, y, first_thread, len(members), first_word, words))
+
+    def thread(self, op: elsa.ThreadOp, core: int) -> tuple[int, ...]:
+        """The row of a thread; its ports, routes and handlers go into their own tables."""
+        first_port, first_route = len(self.ports), len(self.routes)
+        for port in op.body.block.ops:
+            assert isinstance(port, elsa.PortOp)
+            self.ports.append(self.port(port))
+        for route in op.routes:
+            self.route(route)
+        row = {
+            **{name: op.number(name) for name in op.NUMBERS},
+            "core": core,
+            "layer": self.layers[op.layer.data],
+            "first_port": first_port,
+            "ports": len(self.ports) - first_port,
+            "on_row": self.handler(op.row),
+            "depends": self.depends.add(self.blob(op.depends)),
+            "input": -1 if op.input is None else op.input.value.data,
+            "first_route": first_route,
+            "routes": len(self.routes) - first_route,
+        }
+        assert p.THREAD.names is not None
+        return tuple(row[name] for name in p.THREAD.names)
+
+    def port(self, op: elsa.PortOp) -> tuple[int, ...]:
+        """The row of a port; its handlers go into the code."""
+        return (
+            self.numbers[op.source.root_reference.data],
+            op.column_base.value.data,
+            op.spines.value.data,
+            self.handler(op.spikes),
+            self.handler(op.end),
+        )
+
+    def route(self, route: token.RouteAttr) -> None:
+        """Append a route and its links, mesh places numbered row by row."""
+        width = self.context.target.mesh_width
+        links = list(pairwise(y * width + x for x, y in route.path))
+        self.routes.append((self.core_at[route.path[-1]], len(self.links), len(links)))
+        self.links.extend(links)
 
     def bindings(self) -> dict[str, Any]:
         """Inputs, readings, values and host nodes, in JSON types."""

@@ -128,6 +128,12 @@ class Chain:
         return moved.map(compress)
 
 
+def composed(outer: Array, inner: Array) -> NDArray[np.int32]:
+    """The flat index map that does `inner` first and then `outer`; -1 stands for nothing."""
+    first, last = inner.ravel(), outer.ravel()
+    return np.where(last < 0, -1, first[last]).astype(np.int32)
+
+
 def broadcastable(array: Array, rank: int) -> Array:
     """A blob of rationals as an array of Fraction of a rank."""
     array = rational_array(array)

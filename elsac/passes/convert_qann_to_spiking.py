@@ -23,7 +23,7 @@ from elsac.dialects import qann, spiking
 from elsac.dialects.net import BlobOp
 from elsac.exact.combine import Neuron, combine
 from elsac.exact.staircase import ALWAYS, NEVER, compress, staircases
-from elsac.passes.chain import broadcastable
+from elsac.passes.chain import broadcastable, composed
 from elsac.passes.ranges import synapse_range
 
 Rationals = NDArray[Any]
@@ -307,8 +307,7 @@ class _Converter:
         index = self.blobs.get(op.index).ravel().astype(np.int32)
         source = op.input.owner
         while isinstance(source, qann.IndexOp):
-            inner = self.blobs.get(source.index).ravel().astype(np.int32)
-            index = np.where(index < 0, -1, inner[index]).astype(np.int32)
+            index = composed(index, self.blobs.get(source.index))
             source = source.input.owner
         return source, index.reshape(qann.dims(op.output))
 

@@ -211,7 +211,9 @@ class _Folder:
             inner = self.quantized(value, identity, grid)
             return [(self.insert(qann.DequantizeOp(inner)), identity.factor)], identity.offset
         assert isinstance(op, Operation)
-        raise self._missing(op, "it is not linear and its result is added to another")
+        moved = isinstance(op, qann.IndexOp | qann.ConcatOp)
+        what = "its inputs are un-quantized sums" if moved else "it is not linear"
+        raise self._missing(op, f"{what} and its result is added to another")
 
     def output(self, value: SSAValue, chain: Chain) -> SSAValue:
         """A real output, chain(value), as one affine form; index maps stay behind it."""

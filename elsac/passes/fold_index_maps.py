@@ -5,7 +5,6 @@ need no map either: `convert-spiking-to-token` gives them the whole map as their
 remains becomes an actor of its own.
 """
 
-import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
 from xdsl.passes import ModulePass
@@ -13,6 +12,7 @@ from xdsl.rewriter import Rewriter
 
 from elsac.context import Blobs, compiler_context, like
 from elsac.dialects import spiking
+from elsac.passes.chain import composed
 from elsac.passes.fold import erase_unused
 
 
@@ -43,8 +43,7 @@ def _fold_chain(op: spiking.IndexOp, blobs: Blobs) -> None:
     source = op.input.owner
     if not isinstance(source, spiking.IndexOp):
         return
-    outer, inner = blobs.get(op.index).ravel(), blobs.get(source.index).ravel()
-    both = np.where(outer < 0, -1, inner[outer]).astype(np.int32)
+    both = composed(blobs.get(op.index), blobs.get(source.index))
     why = f"{source.why.data}, {op.why.data}"
     name = blobs.put(both, op.output.name_hint or "index")
     shape = spiking.dims(op.output)
