@@ -13,6 +13,7 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 from elsac.context import CompileError, CompilerContext
 from elsac.registry import dialect_factories, pass_factories
 from elsac.runtime.program import Program
+from elsac.store import StoreError
 from elsac.targets import Target
 
 LEVELS = {
@@ -45,8 +46,31 @@ class Compiled:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+PLACEMENTS = ("snake", "random")
+"""The methods of the pass `place-cores`."""
+
+
+def check_options(options: Options) -> None:
+    """Refuse choices that no pass knows: they become text of the pipeline, so quotes in them would
+    end as errors of its parser.
+    """
+    from elsac.dialects.spiking.types import Alphabet, Coding
+
+    for name, value, known in (
+        ("coding", options.coding, tuple(Coding)),
+        ("placement", options.placement, PLACEMENTS),
+        ("shift rule", options.shift_rule, (None, *Alphabet)),
+    ):
+        if value not in known:
+            names = ", ".join(str(k) for k in known if k is not None)
+            raise CompileError(f"the {name} {value!r} is not one of {names}")
+    if not isinstance(options.seed, int):
+        raise CompileError(f"the seed {options.seed!r} is not an integer")
+
+
 def pipeline(target: Target, options: Options) -> str:
     """The passes and their options, as `elsac-opt -p` takes them."""
+    check_options(options)
     alphabet = target.spike_rule
     if options.shift_rule is not None:
         if target.alphabet != "shift":
@@ -57,6 +81,7 @@ def pipeline(target: Target, options: Options) -> str:
         alphabet = options.shift_rule
     return ",".join(
         [
+            "check-blobs",
             "fold",
             f'convert-qann-to-spiking{{alphabet="{alphabet}" coding="{options.coding}"}}',
             "fold-index-maps",
@@ -111,7 +136,7 @@ def run(step: ModulePass, context: CompilerContext, module: ModuleOp) -> None:
     """Run one pass; its refusals as :class:`CompileError`."""
     try:
         step.apply(context, module)
-    except (PassFailedException, VerifyException) as error:
+    except (PassFailedException, StoreError, VerifyException) as error:
         raise CompileError(f"pass '{step.name}': {error}") from error
 
 
@@ -128,6 +153,8 @@ def compile_onnx(
     """
     from elsac.frontends import import_onnx
 
+    if level not in (*LEVELS, "bin"):
+        raise CompileError(f"the level {level!r} is not one of {', '.join(LEVELS)}, bin")
     options = options or Options()
     spec = pipeline(target, options)
     context = new_context(target)

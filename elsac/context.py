@@ -66,12 +66,19 @@ class Blobs:
 
     def get(self, symbol: Any) -> NDArray[Any]:
         """The array of `@symbol` (a symbol attribute or a name)."""
-        name = symbol if isinstance(symbol, str) else symbol.root_reference.data
+        name = _name(symbol)
         if name not in self._arrays:
-            if name not in self._ops:
-                raise CompileError(f"no net.blob @{name} is declared in the module")
-            self._arrays[name] = self._read(self._ops[name])
+            self._arrays[name] = self._read(self._declared(name))
         return self._arrays[name]
+
+    def type(self, symbol: Any) -> TensorType[Any]:
+        """The declared type of `@symbol`, which is known without its array."""
+        return self._declared(_name(symbol)).type
+
+    def _declared(self, name: str) -> BlobOp:
+        if name not in self._ops:
+            raise CompileError(f"no net.blob @{name} is declared in the module")
+        return self._ops[name]
 
     def _read(self, op: BlobOp) -> NDArray[Any]:
         shape = op.type.get_shape()
@@ -84,6 +91,12 @@ class Blobs:
         array = self.store.get(op.key.data)
         if array.shape != tuple(shape):
             raise CompileError(f"net.blob @{op.sym_name.data}: the store has shape {array.shape}")
+        if array.dtype != dtype_of(op.type):
+            kind = "rationals" if array.dtype == object else array.dtype.name
+            raise CompileError(
+                f"net.blob @{op.sym_name.data}: the store has {kind}, the type says "
+                f"{op.type.element_type}"
+            )
         return array
 
     def _holds(self, name: str, key: str) -> bool:
@@ -140,6 +153,11 @@ class Blobs:
             if self._last is op:
                 self._last = None
             Rewriter.erase_op(op)
+
+
+def _name(symbol: Any) -> str:
+    name: str = symbol if isinstance(symbol, str) else symbol.root_reference.data
+    return name
 
 
 def _symbols(attributes: Iterable[Attribute]) -> Iterable[str]:

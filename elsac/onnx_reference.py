@@ -57,14 +57,19 @@ class Reference:
             raise self._failure(error) from None
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Run a batch; outputs and tensors by name, batch first."""
+        """Run a batch; outputs and tensors by name, batch first.
+
+        Inputs of the graph that are not given are those that the network does not use.
+        """
         samples = len(next(iter(inputs.values())))
         size = self._batch or samples
+        unused = {name: self._zeros(name, size) for name in self._inputs if name not in inputs}
         parts: list[list[Array]] = []
         for first in range(0, samples, size):
             # A network with a fixed batch gets its last one filled up.
             places = np.minimum(np.arange(first, first + size), samples - 1)
             feed = {name: self._typed(name, array[places]) for name, array in inputs.items()}
+            feed |= unused
             try:
                 parts.append(self._session.run(list(self._names.values()), feed))
             except Exception as error:
@@ -85,6 +90,12 @@ class Reference:
             if dims and dims[0].HasField("dim_value"):
                 return int(dims[0].dim_value)
         return None
+
+    def _zeros(self, name: str, size: int) -> Array:
+        """Return zeros for an unused input, which ONNX Runtime wants to have all the same."""
+        dims = self._inputs[name].type.tensor_type.shape.dim
+        shape = [int(dim.dim_value) if dim.HasField("dim_value") else size for dim in dims]
+        return self._typed(name, np.zeros(shape))
 
     def _typed(self, name: str, array: Array) -> Array:
         """Give 4-bit integers and brain floats the types that ONNX Runtime takes for them."""

@@ -17,6 +17,7 @@ DIALECTS = {
 }
 
 PASSES = {
+    "check-blobs": "elsac.passes.check_blobs:CheckBlobs",
     "fold": "elsac.passes.fold:Fold",
     "convert-qann-to-spiking": "elsac.passes.convert_qann_to_spiking:ConvertQannToSpiking",
     "fold-index-maps": "elsac.passes.fold_index_maps:FoldIndexMaps",

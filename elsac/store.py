@@ -63,15 +63,22 @@ class WeightStore:
         store = cls()
         try:
             with open(path, "rb") as file:
+                # numpy takes whatever it does not know for pickled objects, and advises to load it.
+                if file.read(2) != b"PK":
+                    raise ValueError("no .npz file")
+                file.seek(0)
                 archive = np.load(file, allow_pickle=False)
-                if not isinstance(archive, np.lib.npyio.NpzFile):
-                    raise ValueError("a single array")
                 for key in archive.files:
                     array = archive[key]
                     if store.put(rationals(array) if array.dtype.kind == "U" else array) != key:
                         raise ValueError(f"{key} is not the key of its content")
+        except FileNotFoundError as error:
+            raise StoreError(f"{path}: no such file") from error
         except (OSError, ValueError, EOFError, ArithmeticError, BadZipFile) as error:
-            raise StoreError(f"{path}: not a weight store ({error})") from error
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            if "allow_pickle" in reason:
+                reason = "it holds Python objects"
+            raise StoreError(f"{path}: not a weight store ({reason})") from error
         return store
 
 

@@ -7,7 +7,10 @@ import click
 @click.argument("text")
 @click.option("-o", "--output", required=True, metavar="FILE", help="The program.")
 def command(text: str, output: str) -> None:
-    """Assemble TEXT, which `elsac disasm` or `elsac compile --emit asm` wrote."""
+    """Assemble TEXT, which `elsac disasm` or `elsac compile --emit asm` wrote.
+
+    With - for TEXT, it is read from the standard input.
+    """
     from elsac.cli import files
     from elsac.runtime import assembly, container
 

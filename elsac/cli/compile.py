@@ -102,7 +102,10 @@ def command(
     files.check_distinct(network, output, store)
     watch: Any = Watch(print_ir, verify_each) if print_ir or verify_each else None
     with files.naming(network):
-        compiled = compile_onnx(network, chip, options, emit, watch)
+        compiled = compile_onnx(network, chip, options, emit if emit in LEVELS else "bin", watch)
+    # The store comes first: who reads the text from a pipe loads the store when the text has ended.
+    if store is not None:
+        files.write_file(store, compiled.context.store.save)
     size = None
     if compiled.program is None:
         files.write_text(output, text_of(compiled.module, debuginfo))
@@ -112,9 +115,7 @@ def command(
         data = container.to_bytes(compiled.program)
         files.write_bytes(output, data)
         size = len(data)
-    if store is not None:
-        files.write_file(store, compiled.context.store.save)
-    elif emit in LEVELS and len(compiled.context.store):
+    if store is None and emit in LEVELS and len(compiled.context.store):
         warn(
             "the weights are not in the text; --store FILE.npz writes them for `elsac-opt --store`"
         )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,8 +112,10 @@ def write_arrays(path: str, arrays: "Mapping[str, Array]") -> None:
 
 
 def read_text(path: str) -> str:
-    """Read a UTF-8 text."""
+    """Read a UTF-8 text, from the standard input if the path is `-`."""
     try:
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
         return Path(path).read_text("utf-8")
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 text at byte {error.start}") from None
@@ -166,6 +169,9 @@ def select(
             raise FileError(f"{path}: no array '{labels}' for --labels; the file {there}")
         truth = arrays[labels]
     given = {name: array for name, array in arrays.items() if labels is None or name != labels}
+    if None in given and len(inputs) > 1:
+        wanted = ", ".join(f"'{name}'" for name in inputs)
+        raise FileError(f"{path}: an .npy array has no name; give an .npz with {wanted}")
     if len(inputs) == 1 and len(given) == 1 and inputs[0] not in given:
         given = {None: next(iter(given.values()))} if None in given else given
     elif all(name in given for name in inputs):

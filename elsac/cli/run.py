@@ -25,7 +25,12 @@ from elsac.cli.group import INTERRUPTED
 @click.option(
     "--max-steps", type=click.IntRange(min=1), metavar="N", help="Stop after N steps, done or not."
 )
-@click.option("--output", metavar="OUT.npz", help="Write outputs, their integers and step counts.")
+@click.option(
+    "--output",
+    metavar="OUT.npz",
+    help="Write outputs, their integers and step counts. Outputs are exact, so they can differ "
+    "from onnxruntime's float32 by a quantizer step at ties, which `elsac verify` certifies.",
+)
 @click.option("--dump-tensors", metavar="OUT.npz", help="Write every quantized tensor.")
 @click.option("--json", "report", metavar="FILE", help="Write all counts; - for standard output.")
 @images_option
@@ -54,7 +59,7 @@ def command(
         raise click.UsageError("--accuracy-per-step needs --labels NAME")
 
     from elsac.cli import files
-    from elsac.report.results import output_arrays, run_report
+    from elsac.report.results import check_names, output_arrays, run_report
     from elsac.report.tables import run_summary
     from elsac.runtime import container
     from elsac.runtime.bindings import Host, InputError
@@ -63,7 +68,10 @@ def command(
     files.check_writable(output, dump_tensors, report)
     data = container.read(program)
     compiled = container.from_bytes(data, program)
-    names = list(dict.fromkeys(i.name for i in Host(compiled).inputs))
+    host = Host(compiled)
+    names = list(dict.fromkeys(i.name for i in host.inputs))
+    if output is not None:
+        check_names(host.outputs)
     arrays, truth = files.select(source, files.read_arrays(source), names, labels, images)
     try:
         with progress("run") as bar:
@@ -88,6 +96,8 @@ def command(
         digest = hashlib.sha256(data).hexdigest()
         files.write_json(report, run_report(result, compiled, digest))
     click.echo(run_summary(result, compiled), err=report == "-")
+    for warning in result.warnings:
+        warn(f"warning: {warning}")
     if result.interrupted:
         warn(f"interrupted after {result.samples} samples; what is shown and written is of these")
         return INTERRUPTED

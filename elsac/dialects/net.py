@@ -5,6 +5,7 @@ read well.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
@@ -231,8 +232,8 @@ def check_pool(input: SSAValue, output: SSAValue, window: WindowAttr) -> None:
 
 @irdl_op_definition
 class BlobOp(IRDLOperation):
-    """Declares an array: written in place (`= [..]`, `= ["1/3", ..]`) or in the weight store (`from
-    "sha256:.."`).
+    """Declares an array: in place (`ints [1, ..]`, `rationals ["1/3", ..]`) or by its key in the
+    weight store (`from "sha256:.."`).
     """
 
     name = "net.blob"
@@ -276,10 +277,31 @@ class BlobOp(IRDLOperation):
             raise VerifyException("the elements of a blob are i8, i16, i32, i64 or !net.rational")
         if (rational and self.ints is not None) or (not rational and self.rationals is not None):
             raise VerifyException("the elements of a blob agree with its type")
+        if min(self.type.get_shape(), default=0) < 0:
+            raise VerifyException("a blob has a size in every dimension")
         values = self.ints if self.ints is not None else self.rationals
         count = int(np.prod(self.type.get_shape(), dtype=np.int64))
         if values is not None and len(values) != count:
             raise VerifyException(f"the type has {count} elements, the blob gives {len(values)}")
+        if self.ints is not None:
+            _check_ints(self.ints.get_values(), self.type)
+        for text in self.rationals or ():
+            _check_rational(text.data)
+
+
+def _check_ints(values: Sequence[Any], type: TensorType[Any]) -> None:
+    """Refuse integers that would wrap around when they become an array of the type."""
+    limits = np.iinfo(dtype_of(type))
+    for extreme in (min(values, default=0), max(values, default=0)):
+        if not limits.min <= extreme <= limits.max:
+            raise VerifyException(f"{extreme} does not fit into {type.element_type}")
+
+
+def _check_rational(text: str) -> None:
+    try:
+        Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise VerifyException(f"'{text}' is no rational: give n or n/d") from error
 
 
 def dtype_of(type: TensorType[Any]) -> np.dtype[Any]:

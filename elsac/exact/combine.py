@@ -145,8 +145,8 @@ def combine(
     """Multipliers and staircases for the neurons of a layer; None if no search can prove any.
 
     Of two ways the one with the narrower charges is taken: all neurons share a power of two as the
-    multiplier of the widest term (a shift of its weights), or each has its exact integer ratios. Equal neurons are solved
-    once.
+    multiplier of the widest term (a shift of its weights), or each has its exact integer ratios.
+    Equal neurons are solved once.
     """
     known = list(dict.fromkeys(neurons))
     exact = _exact(known, scale, least, greatest)

@@ -7,6 +7,7 @@ Cores are numbers here; a later pass gives them places.
 """
 
 from itertools import pairwise
+from math import isqrt
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
@@ -19,6 +20,9 @@ from elsac.passes.core_packing import pack
 from elsac.targets import Target
 
 Group = tuple[list[token.ActorOp], Need]
+
+LARGEST_SIDE = 256
+"""The most cores that a target may have in a row or a column."""
 
 
 class AssignCores(ModulePass):
@@ -93,14 +97,19 @@ def no_room(groups: list[Group], target: Target) -> str:
             per_layer[actor.layer.data] = per_layer.get(actor.layer.data, 0) + share
     layer, size = max(per_layer.items(), key=lambda item: item[1])
     room_of_core = has.bytes()[memory] * target.pes_per_core
-    side = next(n for n in range(1, 257) if n * n >= len(groups))
+    side = isqrt(len(groups) - 1) + 1
+    remedy = (
+        f"use a mesh of at least {side}x{side} (for example --target "
+        f"{larger_preset(len(groups), target)})"
+        if side <= LARGEST_SIDE
+        else "no mesh is as large: use larger memories or a smaller network"
+    )
     return (
         f"network does not fit the target '{target.name}': it needs {len(groups)} cores, the chip "
         "has "
         f"{target.cores}; the largest layer '{layer}' needs {size} bytes of {memory} memory, a "
         "core has "
-        f"{room_of_core}; use a mesh of at least {side}x{side} (for example --target "
-        f"{larger_preset(len(groups), target)})"
+        f"{room_of_core}; {remedy}"
     )
 
 

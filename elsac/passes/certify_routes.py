@@ -15,8 +15,7 @@ from xdsl.passes import ModulePass
 from elsac.context import CompileError
 from elsac.dialects import token
 
-Place = tuple[int, int]
-Link = tuple[Place, Place]
+Link = tuple[token.Place, token.Place]
 
 
 class CertifyRoutes(ModulePass):
@@ -26,7 +25,7 @@ class CertifyRoutes(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Check every stream's routes, then all of them together."""
-        paths: list[list[Place]] = []
+        paths: list[list[token.Place]] = []
         for o in op.body.ops:
             if isinstance(o, token.ActorOp | token.SourceOp):
                 check_readers(o)
@@ -42,13 +41,20 @@ class CertifyRoutes(ModulePass):
 
 def check_readers(op: token.ActorOp | token.SourceOp) -> None:
     """Every core that reads the stream, and no other, is at the end of one route from here."""
-    if op.place is None or op.routes is None:
+    here = token.place(op)
+    if here is None or op.routes is None:
         raise CompileError("certify-routes: run the pass 'route-streams' before")
-    here = token.ints(op.place)
-    readers = [u.operation for u in op.output.uses]
-    there = {
-        token.ints(r.place) for r in readers if isinstance(r, token.ActorOp) and r.place is not None
-    } - {here}
+    there: set[token.Place] = set()
+    for reader in (u.operation for u in op.output.uses):
+        if isinstance(reader, token.ActorOp):
+            place = token.place(reader)
+            if place is None:
+                raise CompileError(
+                    f"certify-routes: node '{reader.layer.data}' has no place; run the passes "
+                    "'place-cores' and 'route-streams' before"
+                )
+            there.add(place)
+    there.discard(here)
     ends = [r.path[-1] for r in op.routes]
     if any(r.path[0] != here for r in op.routes) or sorted(ends) != sorted(there):
         name = op.layer.data if isinstance(op, token.ActorOp) else op.tensor_name.data
@@ -58,7 +64,7 @@ def check_readers(op: token.ActorOp | token.SourceOp) -> None:
         )
 
 
-def waiting_circle(paths: list[list[Place]]) -> list[Link]:
+def waiting_circle(paths: list[list[token.Place]]) -> list[Link]:
     """Links that wait for each other in a circle, or none."""
     import networkx
 

@@ -9,8 +9,6 @@ from xdsl.passes import ModulePass
 from elsac.context import CompileError
 from elsac.dialects import token
 
-Place = tuple[int, int]
-
 
 class RouteStreams(ModulePass):
     """Give every stream one route for each other core that reads it."""
@@ -22,20 +20,21 @@ class RouteStreams(ModulePass):
         for o in op.body.ops:
             if not isinstance(o, token.ActorOp | token.SourceOp):
                 continue
-            here = _place(o)
+            here = placed(o)
             readers = [u.operation for u in o.output.uses]
-            there = {_place(r) for r in readers if isinstance(r, token.ActorOp)} - {here}
+            there = {placed(r) for r in readers if isinstance(r, token.ActorOp)} - {here}
             o.routes = ArrayAttr([token.RouteAttr(x_then_y(here, p)) for p in sorted(there)])
 
 
-def _place(op: token.ActorOp | token.SourceOp) -> Place:
-    if op.place is None:
+def placed(op: token.ActorOp | token.SourceOp) -> token.Place:
+    """The place of a node; a refusal if it has none, as there is no way from nowhere."""
+    place = token.place(op)
+    if place is None:
         raise CompileError("route-streams: run the pass 'place-cores' before")
-    x, y = token.ints(op.place)
-    return x, y
+    return place
 
 
-def x_then_y(start: Place, end: Place) -> list[Place]:
+def x_then_y(start: token.Place, end: token.Place) -> list[token.Place]:
     """The places on the way, both ends included."""
     (x, y), (u, v) = start, end
     step_x, step_y = (1 if u >= x else -1), (1 if v >= y else -1)

@@ -1,5 +1,6 @@
 """Results as data: the JSON report of a run, and the arrays that it writes."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,25 @@ from numpy.typing import NDArray
 
 from elsac import __version__
 from elsac.runtime.program import Program
-from elsac.runtime.run import RunResult
+from elsac.runtime.run import RunError, RunResult
+
+
+def check_names(outputs: Mapping[str, Sequence[str]]) -> None:
+    """Refuse outputs of which :func:`output_arrays` would lose one array to another.
+
+    `outputs` are those of the host, with the tensors behind each. Raises :class:`RunError`.
+    """
+    taken = {"steps": "the step counts"}
+    for output, behind in outputs.items():
+        tails = [""] if len(behind) == 1 else [f":{name}" for name in behind]
+        integers = {f"{output}:int{tail}": f"the integers of output '{output}'" for tail in tails}
+        for key, what in ({output: f"output '{output}'"} | integers).items():
+            if key in taken:
+                raise RunError(
+                    f"{what} and {taken[key]} would both be written as '{key}'; rename the output "
+                    "in the ONNX file, or run without --output"
+                )
+            taken[key] = what
 
 
 def output_arrays(result: RunResult) -> dict[str, NDArray[Any]]:
@@ -15,9 +34,11 @@ def output_arrays(result: RunResult) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = dict(result.outputs)
     for name, values in result.integers.items():
         # A single tensor behind an output has its name, several are OUTPUT:TENSOR.
-        output = name if name in result.outputs else name.split(":", 1)[0]
+        output = name
+        while output not in result.outputs:
+            output = output.rpartition(":")[0]  # names of outputs may have colons as well
         arrays[f"{output}:int{name[len(output) :]}"] = values
-    arrays.setdefault("steps", result.steps)
+    arrays["steps"] = result.steps
     return arrays
 
 
@@ -37,6 +58,7 @@ def run_report(result: RunResult, program: Program, program_sha256: str) -> dict
         "inputs": result.samples,
         "interrupted": result.interrupted,
         "terminal": bool(np.all(result.terminal)),
+        "warnings": result.warnings,
         "accuracy": result.accuracy,
         "accuracy_per_step": result.accuracy_per_step,
         "steps": {"mean": float(result.steps.mean()), "max": int(result.steps.max())},

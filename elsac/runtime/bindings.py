@@ -6,6 +6,7 @@ are those of ONNX Runtime (quantizers in float32, rounding half to even).
 
 import difflib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -193,10 +194,12 @@ class Host:
             given = {name: array for name, array in zip(ports, given.values(), strict=True)}
         expected = _listed(ports)
         for name in given:
+            if not name:
+                raise InputError(f"an array without name is given; expected {expected}")
             if name not in ports:
                 raise InputError(
                     f"'{name}' is no input of the network; expected {expected}"
-                    f"{_nearest(str(name), ports)}"
+                    f"{_nearest(name, ports)}"
                 )
         arrays: dict[str, Array] = {}
         for name, port in ports.items():
@@ -209,15 +212,22 @@ class Host:
             raise InputError(f"the inputs have batches of different size: {listed}")
         return arrays
 
-    def tracers(self, arrays: Mapping[str, Array]) -> list[Ints]:
-        """Quantize checked arrays: (batch, rows, columns) for each of `bindings["inputs"]`."""
-        return [self._rows(entry, self._quantized(entry, arrays)) for entry in self.inputs]
+    def tracers(
+        self, arrays: Mapping[str, Array], saturated: Counter[str] | None = None
+    ) -> list[Ints]:
+        """Quantize checked arrays: (batch, rows, columns) for each of `bindings["inputs"]`.
+
+        The numbers of elements beyond the quantizers are added to `saturated`, by `Input.tracer`.
+        """
+        return [self._rows(i, self._quantized(i, arrays, saturated)) for i in self.inputs]
 
     def quantized(self, arrays: Mapping[str, Array]) -> dict[str, Ints]:
         """Return q of each input, (batch, *shape), under the names of its quantizations."""
         return {i.tracer: self._quantized(i, arrays) + i.zero for i in self.inputs}
 
-    def _quantized(self, entry: Input, arrays: Mapping[str, Array]) -> Ints:
+    def _quantized(
+        self, entry: Input, arrays: Mapping[str, Array], saturated: Counter[str] | None = None
+    ) -> Ints:
         env = {entry.name: arrays[entry.name]}
         try:
             run_host(entry.head, env, self.arrays)
@@ -237,7 +247,10 @@ class Host:
         with np.errstate(over="ignore"):
             levels = np.rint(value.astype(np.float32) / entry.scale) + np.float32(entry.zero)
         _refuse(entry, np.isnan(levels), "becomes NaN before it is quantized")
-        tracers: Ints = np.clip(levels, low, high).astype(np.int64) - entry.zero
+        clipped = np.clip(levels, low, high)
+        if saturated is not None:
+            saturated[entry.tracer] += int(np.count_nonzero(clipped != levels))
+        tracers: Ints = clipped.astype(np.int64) - entry.zero
         return tracers
 
     @staticmethod
@@ -323,13 +336,7 @@ def _checked(port: Input, array: Array) -> Array:
     where = f"input '{port.name}'"
     expected = ", ".join(map(str, ("batch", *port.shape)))
     if array.shape[1:] != port.shape or array.ndim != len(port.shape) + 1:
-        sample = ", ".join(map(str, ("-1", *port.shape)))
-        if array.shape == port.shape:
-            remedy = "; a single sample needs a batch dimension: array[np.newaxis]"
-        elif array.ndim and array.size and array.size == len(array) * int(np.prod(port.shape)):
-            remedy = f"; array.reshape({sample}) may be what you mean"
-        else:
-            remedy = ""
+        remedy = _remedy(array.shape, port.shape)
         raise InputError(f"{where}: shape {array.shape}, expected ({expected}){remedy}")
     if not len(array):
         raise InputError(f"{where}: the batch is empty, expected at least one sample")
@@ -356,6 +363,24 @@ def _checked(port: Input, array: Array) -> Array:
     # Python integers compare exactly with every integer dtype.
     _refuse(port, (array < low) | (array > high), what)
     return array.astype(dtype)
+
+
+def _remedy(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """Say how samples get their shape, where that keeps every element in its place."""
+    if given == shape:
+        return "; a single sample needs a batch dimension: array[np.newaxis]"
+    sample, last = given[1:], len(shape)
+    if not given or 0 in given or math.prod(sample) != math.prod(shape):
+        return ""
+    if 1 in (len(sample), last) or [d for d in sample if d > 1] == [d for d in shape if d > 1]:
+        axes = ", ".join(map(str, (-1, *shape)))
+        return f"; array.reshape({axes}) may be what you mean"
+    # Channels last where they are expected first, or the other way round.
+    for order in ((last, *range(1, last)), (*range(2, last + 1), 1)):
+        if len(sample) == last and tuple(given[axis] for axis in order) == shape:
+            axes = ", ".join(map(str, (0, *order)))
+            return f"; array.transpose({axes}) may be what you mean"
+    return ""
 
 
 def _refuse(port: Input, bad: Array, what: str) -> None:

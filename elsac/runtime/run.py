@@ -3,7 +3,9 @@
 An interrupt (Ctrl-C) ends a run early without loss: what is finished is returned.
 """
 
+import math
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -24,6 +26,9 @@ EngineName = Literal["fast", "interpreter"]
 
 CHUNK = 64
 """Samples that are quantized at once."""
+
+SATURATED = 0.5
+"""Share of an input's elements that may lie beyond its quantizer before a run warns of it."""
 
 COUNTS = ("spikes_positive", "spikes_negative", "sops", "packets", "flit_hops")
 
@@ -67,6 +72,8 @@ class RunResult:
     accuracy_per_step: list[float] = field(default_factory=list)
     """Share of right answers after each step; once a sample rests, its last answer holds."""
     interrupted: bool = False
+    warnings: list[str] = field(default_factory=list)
+    """What makes inputs or labels look wrong although they can be used; one line each."""
 
     @property
     def accuracy(self) -> float | None:
@@ -129,11 +136,14 @@ def run_program(
     reader = _Reader(image, host, tensors, record_steps and truth is not None)
     done: list[_Sample] = []
     interrupted = False
+    quantized, saturated = 0, Counter[str]()
     start = time.perf_counter()
     try:
         for first in range(0, batch, CHUNK):
             chunk = {name: array[first : first + CHUNK] for name, array in arrays.items()}
-            for number, rows in enumerate(zip(*host.tracers(chunk), strict=True), first):
+            tracers = host.tracers(chunk, saturated)
+            quantized = min(first + CHUNK, batch)
+            for number, rows in enumerate(zip(*tracers, strict=True), first):
                 seed = None if jitter is None else jitter + number
                 outcome = _emulate(image, rows, engine, max_steps, seed, reader.record, number)
                 done.append(reader.sample(outcome))
@@ -149,10 +159,12 @@ def run_program(
     seconds = time.perf_counter() - start
     outputs = host.leave(_stack(done, "values"))
     right, history = None, []
+    warnings = _input_warnings(host, quantized, saturated)
     if truth is not None:
         truth = truth[: len(done)]
         right = int(right_answers(outputs, truth).sum())
         history = _accuracies(host, done, truth) if reader.record else []
+        warnings += _label_warnings(outputs, truth)
     layers = _layers(program, done)
     return RunResult(
         samples=len(done),
@@ -168,6 +180,7 @@ def run_program(
         correct=right,
         accuracy_per_step=history,
         interrupted=interrupted,
+        warnings=warnings,
     )
 
 
@@ -268,19 +281,58 @@ def checked_labels(labels: Array, batch: int) -> Ints:
 def right_answers(outputs: dict[str, Array], labels: Ints) -> NDArray[np.bool_]:
     """Compare the answers of the first output with the labels, of which each sample has one."""
     name, output = next(iter(outputs.items()))
-    samples = len(labels)
-    whole = output.dtype.kind in "iub"
-    if output.ndim and len(output) == samples and (not whole or output.size > samples):
-        sizes = [d for d in output.shape[1:] if d > 1]
-        answers = np.argmax(output.reshape(samples, *(sizes or (1,))), axis=-1)
-    else:
-        answers = output
+    scores = _scores(output, len(labels))
+    answers = output if scores is None else np.argmax(scores, axis=-1)
     if answers.size == labels.size:  # (batch, 1) is as good as (batch,)
         return np.asarray(answers.reshape(labels.shape) == labels, np.bool_)
+    if scores is not None and labels.size == scores.size:
+        raise InputError(
+            f"labels: shape {labels.shape[1:]} per sample, expected one class number for each "
+            "sample; labels.argmax(axis=-1) gives it"
+        )
     raise InputError(
         f"labels: shape {labels.shape[1:]} per sample, but output '{name}' has the shape "
         f"{output.shape[1:]}; expected labels of shape {answers.shape[1:]}"
     )
+
+
+def _scores(output: Array, samples: int) -> Array | None:
+    """Return an output as (samples, ..., classes); None if it holds the classes themselves."""
+    whole = output.dtype.kind in "iub"
+    if output.ndim and len(output) == samples and (not whole or output.size > samples):
+        sizes = [d for d in output.shape[1:] if d > 1]
+        return output.reshape(samples, *(sizes or (1,)))
+    return None
+
+
+def _input_warnings(host: Host, samples: int, saturated: Counter[str]) -> list[str]:
+    """Name the inputs that lie beyond their quantizers, as if they were scaled otherwise."""
+    warnings = []
+    for entry in host.inputs:
+        share = saturated[entry.tracer] / max(1, samples * math.prod(entry.tracer_shape))
+        if share > SATURATED:
+            low, high = (f"{bound * float(entry.scale):.3g}" for bound in (entry.lo, entry.hi))
+            warnings.append(
+                f"inputs: {100 * share:.0f} % of '{entry.name}' lie outside of {low}..{high}, "
+                "the range of its quantizer; is it scaled as in training?"
+            )
+    return warnings
+
+
+def _label_warnings(outputs: dict[str, Array], labels: Ints) -> list[str]:
+    """Count the labels that no answer can match."""
+    name, output = next(iter(outputs.items()))
+    scores = _scores(output, len(labels))
+    if scores is None:
+        return []
+    classes = scores.shape[-1]
+    wrong = int(np.count_nonzero((labels < 0) | (labels >= classes)))
+    if not wrong:
+        return []
+    return [
+        f"labels: {wrong:,} of {labels.size:,} lie outside of 0..{classes - 1}, the classes of "
+        f"output '{name}', and count as wrong"
+    ]
 
 
 def _accuracies(host: Host, done: list[_Sample], truth: Ints) -> list[float]:

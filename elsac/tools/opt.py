@@ -5,10 +5,11 @@ store.
 import argparse
 from collections.abc import Sequence
 
-from xdsl.utils.exceptions import DiagnosticException, ParseError
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
 from xdsl.xdsl_opt_main import xDSLOptMain
 
-from elsac.context import CompileError, CompilerContext
+from elsac.context import Blobs, CompileError, CompilerContext
 from elsac.registry import dialect_factories, pass_factories
 from elsac.store import StoreError, WeightStore
 from elsac.targets import TargetError, load_target
@@ -29,12 +30,33 @@ class ElsacOpt(xDSLOptMain):
         arg_parser.add_argument("--store", help="weight store (.npz) that the module's blobs name")
 
     def setup_pipeline(self) -> None:
-        """Load target and store before the passes run."""
+        """Load the target before the passes are made."""
         assert isinstance(self.ctx, CompilerContext)
         self.ctx.target = load_target(self.args.elsa_target)
-        if self.args.store:
-            self.ctx.store = WeightStore.load(self.args.store)
-        super().setup_pipeline()
+        try:
+            super().setup_pipeline()
+        except (ValueError, ArgSpecParseError, ParseError) as error:
+            # Parse errors show the text with a mark below it; what is wrong is in their last line.
+            why = [line.strip(" ^\t") for line in str(error).splitlines()]
+            last = next((line for line in reversed(why) if line), "cannot be read")
+            raise CompileError(f"the pipeline '{self.args.passes}': {last}") from error
+
+    def apply_passes(self, prog: ModuleOp) -> None:
+        """Check what ops say of blobs, as hand-written text may say anything; then run the passes.
+
+        A module that is only printed again needs no weight store, so it is not checked.
+        """
+        if self.pipeline.passes:
+            # The check knows all dialects; a start without passes need not.
+            from elsac.passes.check_blobs import check_blobs
+
+            assert isinstance(self.ctx, CompilerContext)
+            if self.args.store:
+                # Not sooner: a compiler in the same pipe may have just written it.
+                self.ctx.store = WeightStore.load(self.args.store)
+            prog.verify()
+            check_blobs(prog, Blobs(prog, self.ctx.store))
+        super().apply_passes(prog)
 
     def register_all_dialects(self) -> None:
         """Only ours, and xDSL's builtin and test."""
@@ -52,6 +74,13 @@ def main() -> None:
     """Entry point of `elsac-opt`."""
     try:
         ElsacOpt().run()
-    except (CompileError, StoreError, TargetError, ParseError, DiagnosticException) as error:
+    except (
+        CompileError,
+        StoreError,
+        TargetError,
+        ParseError,
+        DiagnosticException,
+        OSError,
+    ) as error:
         # The library's own messages show the place; a stack of Python frames would hide it.
         raise SystemExit(f"elsac-opt: {error}") from error

@@ -55,6 +55,33 @@ def test_the_pipeline_leads_from_any_level_to_the_last(elsac: Run, tmp_path: Pat
     assert done.stdout.strip() == elsac("compile", MLP, "--emit", "elsa", names).stdout.strip()
 
 
+def test_the_store_is_there_before_the_text_ends(
+    elsac: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who reads the text from a pipe loads the store next."""
+    store, seen, write = tmp_path / "w.npz", [], files.write_text
+
+    def watching(path: str, text: str) -> None:
+        seen.append(store.is_file())
+        write(path, text)
+
+    monkeypatch.setattr(files, "write_text", watching)
+    elsac("compile", MLP, "--emit", "qann", "-o", "-", "--store", store)
+    assert seen == [True]
+
+
+def test_a_text_may_come_from_a_pipe(program: Path, tmp_path: Path) -> None:
+    command = f"{sys.executable} -m elsac"
+    again = tmp_path / "again"
+    pipe = f"{command} disasm {program} | {command} asm - -o {again}"
+    subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True)
+    assert again.read_bytes() == program.read_bytes()
+    pipe = f"echo junk | {command} asm - -o {again}"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("elsac: -: line 1: ")
+
+
 def test_what_passes_do_can_be_watched(elsac: Run, tmp_path: Path) -> None:
     flags = ("--mlir-print-ir-after-all", "--mlir-timing", "--verify-each")
     result = elsac("compile", MLP, "-o", tmp_path / "p", *flags)
@@ -82,6 +109,42 @@ def test_accuracy_per_step(elsac: Run, program: Path) -> None:
     report = json.loads(elsac("run", program, "--input", DIGITS, *flags).stdout)
     assert len(report["accuracy_per_step"]) == report["steps"]["max"]
     assert report["accuracy_per_step"][-1] == report["accuracy"]
+
+
+def test_inputs_beyond_their_quantizer_are_warned_about(
+    elsac: Run, program: Path, digits: dict[str, Any], tmp_path: Path
+) -> None:
+    report = tmp_path / "r.json"
+    flags = ("run", program, "--images", 3, "--json", report)
+    text = (
+        "inputs: 100 % of 'image' lie outside of 0..1, the range of its quantizer; "
+        "is it scaled as in training?"
+    )
+    path = save(tmp_path / "x.npy", digits["image"] * 255 + 100)
+    assert elsac(*flags, "--input", path).stderr == f"elsac: warning: {text}\n"
+    assert json.loads(report.read_text())["warnings"] == [text]
+    # A half is no majority.
+    half = digits["image"].copy()
+    half[:, :, 4:] = 100
+    half[:, :, :4] = 1
+    assert not elsac(*flags, "--input", save(tmp_path / "x.npy", half)).stderr
+    assert not elsac(*flags, "--input", DIGITS).stderr
+    assert json.loads(report.read_text())["warnings"] == []
+
+
+def test_labels_that_are_no_classes(
+    elsac: Run, program: Path, digits: dict[str, Any], tmp_path: Path
+) -> None:
+    path, image, label = tmp_path / "x.npz", digits["image"][:4], np.array([10, 3, -1, 9])
+    np.savez(path, image=image, label=label, hot=np.eye(10)[digits["label"][:4]])
+    flags = ("run", program, "--input", path, "--labels")
+    warning = "labels: 2 of 4 lie outside of 0..9, the classes of output 'logits', and count as"
+    assert warning in elsac(*flags, "label").stderr
+    line = only_line(elsac(*flags, "hot", code=1))
+    assert line.endswith(
+        "labels: shape (10,) per sample, expected one class number for each sample; "
+        "labels.argmax(axis=-1) gives it"
+    )
 
 
 def test_inputs_need_no_name_where_there_is_one(
@@ -216,6 +279,7 @@ def test_descriptions(elsac: Run, program: Path) -> None:
     assert elsac("info", "--isa").stdout.startswith("# The instruction set")
     assert elsac("info", "--targets").stdout == elsac("targets").stdout
     assert "mesh_width" in elsac("targets", "elsa-8x8").stdout
+    assert "`elsac verify` certifies" in " ".join(elsac("run", "--help").stdout.split())
     assert elsac("--version").stdout == f"elsac {__version__}\n"
 
 

@@ -1,7 +1,8 @@
 """A network with several inputs: floats, integers, and floats that the host prepares first."""
 
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -9,8 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from elsac.compiler import Options, compile_onnx
+from elsac.report.results import check_names, output_arrays
+from elsac.runtime.bindings import Host, Input
 from elsac.runtime.program import Program
-from elsac.runtime.run import InputError, run_program
+from elsac.runtime.run import InputError, RunError, RunResult, run_program
 from elsac.targets import load_target
 from elsac.verification import Verifier
 from tests.end_to_end.conftest import Run
@@ -113,6 +116,96 @@ def test_names(summed: Program, arrays: dict[str, Any]) -> None:
         run_program(summed, arrays)
     with pytest.raises(InputError, match=r"'pixel' is no input.*did you mean 'pixels'"):
         run_program(summed, arrays | {"pixel": pixels})
+
+
+def test_arrays_without_names(
+    elsac: Run, network: Path, summed: Program, arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match="an array without name is given; expected 'floats', 'int"):
+        run_program(summed, cast(dict[str | None, Any], {None: arrays["floats"]}))
+    np.save(tmp_path / "x.npy", arrays["floats"])
+    text = elsac("verify", network, "--input", tmp_path / "x.npy", code=1).stderr
+    names = "'floats', 'integers', 'pixels'"
+    assert text.endswith(f"x.npy: an .npy array has no name; give an .npz with {names}\n")
+
+
+@pytest.mark.parametrize(
+    ("shape", "given", "remedy"),
+    [
+        ((3, 8, 8), (2, 8, 8, 3), "; array.transpose(0, 3, 1, 2) may be what you mean"),
+        ((8, 8, 3), (2, 3, 8, 8), "; array.transpose(0, 2, 3, 1) may be what you mean"),
+        ((3, 8), (2, 8, 3), "; array.transpose(0, 2, 1) may be what you mean"),
+        ((3, 8, 8), (2, 192), "; array.reshape(-1, 3, 8, 8) may be what you mean"),
+        ((192,), (2, 3, 8, 8), "; array.reshape(-1, 192) may be what you mean"),
+        ((1, 8, 8), (2, 8, 8, 1), "; array.reshape(-1, 1, 8, 8) may be what you mean"),
+        ((1, 8, 8), (2, 8, 8), "; array.reshape(-1, 1, 8, 8) may be what you mean"),
+        ((3, 8), (2, 3, 1, 8), "; array.reshape(-1, 3, 8) may be what you mean"),
+        ((3, 8, 8), (8, 8, 8, 3), "; array.transpose(0, 3, 1, 2) may be what you mean"),
+        ((3, 8, 8), (2, 6, 4, 8), ""),
+        ((3, 8, 8), (0, 8, 8, 3), ""),
+    ],
+)
+def test_remedies_keep_every_element_in_its_place(
+    shape: tuple[int, ...], given: tuple[int, ...], remedy: str
+) -> None:
+    port = Input("x", "x_q", "float32", shape, [], True, shape, np.float32(1), 0, 0, 255)
+    host = object.__new__(Host)
+    host.inputs = [port]
+    listed = ", ".join(map(str, shape))
+    with pytest.raises(InputError) as caught:
+        host.check({"x": np.zeros(given, np.float32)})
+    assert str(caught.value).endswith(f"shape {given}, expected (batch, {listed}){remedy}")
+
+
+def test_inputs_that_nothing_uses(elsac: Run, arrays: dict[str, Any], tmp_path: Path) -> None:
+    changed, path = model(), tmp_path / "more.onnx"
+    info = helper.make_tensor_value_info
+    changed.graph.input.insert(0, info("extra", TensorProto.INT64, ["n", 3]))
+    onnx.save(changed, path)
+    np.savez(tmp_path / "x.npz", **arrays)
+    flags = ("--input", tmp_path / "x.npz", "--engine", "fast", "--target", "elsa-6x6-shift")
+    assert "verified: 9 samples" in elsac("verify", path, *flags).stdout
+
+
+def renamed(name: str) -> onnx.ModelProto:
+    """The network with another name for its second output."""
+    changed = model()
+    changed.graph.output[1].name = changed.graph.node[-2].output[0] = name
+    changed.graph.node[-1].input[0] = name
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("steps", "the step counts"), ("y:int", "the integers of output 'y'")],
+)
+def test_outputs_that_take_the_name_of_another_array(
+    name: str, other: str, elsac: Run, arrays: dict[str, Any], tmp_path: Path
+) -> None:
+    path, program, out = tmp_path / "n.onnx", tmp_path / "p", tmp_path / "o.npz"
+    onnx.save(renamed(name), path)
+    np.savez(tmp_path / "x.npz", **arrays)
+    elsac("compile", path, "-o", program)
+    run = ("run", program, "--input", tmp_path / "x.npz")
+    text = elsac(*run, "--output", out, code=1).stderr
+    both = f"output '{name}' and {other} would both be written as '{name}'"
+    assert text.startswith(f"elsac: {both}; rename the output in the ONNX file")
+    assert not out.exists()
+    elsac(*run)
+
+
+def test_integers_behind_outputs_with_colons() -> None:
+    """Several tensors behind one output keep its whole name."""
+    result = SimpleNamespace(
+        outputs={"y:0": np.zeros(1)},
+        integers={"y:0:a": np.zeros(1), "y:0:b": np.zeros(1)},
+        steps=np.zeros(1),
+    )
+    names = ["y:0", "y:0:int:a", "y:0:int:b", "steps"]
+    assert list(output_arrays(cast(RunResult, result))) == names
+    check_names({"y:0": ["a", "b"]})
+    with pytest.raises(RunError, match="'y:0:int:a' and the integers of output 'y:0' would both"):
+        check_names({"y:0": ["a", "b"], "y:0:int:a": ["c"]})
 
 
 def test_other_arrays_of_a_file_are_left_alone(

@@ -1,6 +1,7 @@
 """The compiler as a function: its pipeline is data, and every level is text to read back."""
 
 import dataclasses
+import re
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -14,7 +15,10 @@ from xdsl.printer import Printer
 import samples
 from elsac.compiler import LEVELS, Options, compile_onnx, lower, new_context, pipeline
 from elsac.context import CompileError, CompilerContext
+from elsac.dialects import token
 from elsac.dialects.net import BlobOp
+from elsac.passes.assign_cores import no_room
+from elsac.passes.capacity import Need
 from elsac.registry import PASSES, pass_factories
 from elsac.runtime.container import to_bytes
 from elsac.targets import load_target, target_names
@@ -139,12 +143,53 @@ def test_a_shift_rule_needs_a_shift_target() -> None:
         pipeline(load_target("elsa-6x6"), Options(shift_rule="floor"))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(placement='a"b'), "the placement 'a\"b' is not one of snake, random"),
+        (Options(coding='bitplane" x="'), "is not one of bitplane, spikes, analog"),
+        (Options(shift_rule="round"), "'round' is not one of ternary, floor, nearest"),
+        (Options(seed="0} dce"), "the seed '0} dce' is not an integer"),  # type: ignore[arg-type]
+    ],
+)
+def test_options_that_no_pass_knows_are_refused(options: Options, message: str) -> None:
+    with pytest.raises(CompileError, match=re.escape(message)):
+        pipeline(load_target("elsa-6x6-shift"), options)
+
+
+def test_unknown_levels_are_refused() -> None:
+    with pytest.raises(
+        CompileError, match="the level 'hex' is not one of qann, spiking, token, elsa, bin"
+    ):
+        compile_onnx(SAMPLES / NETWORKS[1], load_target("elsa-6x6"), level="hex")
+
+
+def test_a_store_without_the_blob_is_a_refusal_of_the_pass() -> None:
+    context = new_context(load_target("elsa-6x6"))
+    source = """
+    net.blob @i : tensor<2xi64> from "sha256:00"
+    %x = "test.op"() : () -> !qann.real<2>
+    %y = qann.index %x at @i for "Reshape" : !qann.real<2> -> !qann.real<2>
+    """
+    with pytest.raises(CompileError, match="pass 'check-blobs': the weight store holds no blob"):
+        lower(reread(source, context), context, "check-blobs")
+
+
+def test_a_network_larger_than_any_mesh_is_refused_in_words() -> None:
+    target = load_target("elsa-6x6")
+    type = token.StreamType(1, 1, 0, 3)
+    groups = [([token.ActorOp("fc", (0, 1, 1), [], type)], Need(8))]
+    assert "use a mesh of at least 256x256" in no_room(groups * 256**2, target)
+    assert "no mesh is as large" in no_room(groups * (256**2 + 1), target)
+
+
 def test_lower_stops_where_it_is_told_and_reports() -> None:
     context = new_context(load_target("elsa-6x6"))
     seen: list[str] = []
     spec = pipeline(context.target, Options())
     seconds = lower(ModuleOp([]), context, spec, "prove-ranges", lambda name, _: seen.append(name))
-    assert seen == ["fold", "convert-qann-to-spiking", "fold-index-maps", "prove-ranges"]
+    before = ["check-blobs", "fold", "convert-qann-to-spiking", "fold-index-maps"]
+    assert seen == [*before, "prove-ranges"]
     assert list(seconds) == seen
 
 

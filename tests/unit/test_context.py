@@ -1,9 +1,11 @@
 """Blobs: how passes name, find and drop arrays."""
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, NameLoc, StringAttr, UnknownLoc
 from xdsl.parser import Parser
@@ -72,6 +74,32 @@ def test_get_compares_shapes_with_the_store(context: CompilerContext) -> None:
     module = Parser(context, f'net.blob @w : tensor<2x2xi8> from "{key}"').parse_module()
     with pytest.raises(CompileError, match=r"@w: the store has shape \(2, 3\)"):
         Blobs(module, context.store).get("w")
+
+
+@pytest.mark.parametrize(
+    ("array", "declared", "kind"),
+    [
+        (np.zeros(2, dtype=np.int64), "i8", "int64"),
+        (np.zeros(2, dtype=np.int8), "!net.rational", "int8"),
+        (rational_array([Fraction(1, 2)] * 2), "i8", "rationals"),
+        (np.zeros(2), "i64", "float64"),
+    ],
+)
+def test_get_compares_elements_with_the_store(
+    context: CompilerContext, array: NDArray[Any], declared: str, kind: str
+) -> None:
+    key = context.store.put(array)
+    module = Parser(context, f'net.blob @w : tensor<2x{declared}> from "{key}"').parse_module()
+    with pytest.raises(CompileError, match=f"@w: the store has {kind}, the type says {declared}$"):
+        Blobs(module, context.store).get("w")
+
+
+def test_types_are_known_without_the_store(context: CompilerContext) -> None:
+    module = Parser(context, 'net.blob @w : tensor<2x3xi8> from "sha256:00"').parse_module()
+    blobs = Blobs(module, context.store)
+    assert blobs.type("w").get_shape() == (2, 3)
+    with pytest.raises(CompileError, match=r"no net\.blob @v is declared in the module"):
+        blobs.type("v")
 
 
 def test_put_declares_behind_the_last_blob(module: ModuleOp, blobs: Blobs) -> None:

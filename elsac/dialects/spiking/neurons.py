@@ -40,10 +40,10 @@ from elsac.dialects.spiking.types import (
 class NeuronOp(IRDLOperation):
     """ST-BIF neurons as threshold staircases.
 
-    `stairs` names a blob T[k, ...] (int64): T[i] is the least charge for level lo + 1 + i,
-    broadcast against the shape; the greatest and least values of `elsac.exact.staircase` stand for
-    never and always. `charge` is the proved range of the charge, `bits` the membrane width chosen
-    for it.
+    `stairs` names a blob T[k, ...] (int64): T[i] is the least charge for level lo + 1 + i, with one
+    axis for each of the tensor's, whole or of length 1; the greatest and least values of
+    `elsac.exact.staircase` stand for never and always. `charge` is the proved range of the charge,
+    `bits` the membrane width chosen for it.
     """
 
     name = "spiking.neuron"

@@ -8,7 +8,14 @@ what it does with each stream that it reads and how its rows fire. Passes add wh
 
 from xdsl.ir import Dialect
 
-from elsac.dialects.token.actors import ActorOp, PacketFormatOp, ProbeOp, ReadoutOp, SourceOp
+from elsac.dialects.token.actors import (
+    ActorOp,
+    PacketFormatOp,
+    ProbeOp,
+    ReadoutOp,
+    SourceOp,
+    place,
+)
 from elsac.dialects.token.steps import (
     AccumulateOp,
     AddOp,
@@ -22,6 +29,7 @@ from elsac.dialects.token.steps import (
 )
 from elsac.dialects.token.types import (
     MapAttr,
+    Place,
     RouteAttr,
     StreamType,
     int_array,
@@ -59,6 +67,7 @@ __all__ = [
     "MapAttr",
     "MaximumOp",
     "PacketFormatOp",
+    "Place",
     "ProbeOp",
     "ReadoutOp",
     "RouteAttr",
@@ -70,5 +79,6 @@ __all__ = [
     "check_map",
     "int_array",
     "ints",
+    "place",
     "stream",
 ]

@@ -30,8 +30,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import int_attr
 from elsac.dialects.spiking import CodingAttr
-from elsac.dialects.token.steps import FireOp, FlowOp, HoldOp, MaximumOp
-from elsac.dialects.token.types import RouteAttr, StreamType, stream
+from elsac.dialects.token.steps import FireOp, FlowOp, HoldOp, MaximumOp, Step
+from elsac.dialects.token.types import Place, RouteAttr, StreamType, ints, stream
 
 _WHERE = " (`core` $core^)? (`place` $place^)? (`routes` $routes^)? (`memory` $memory^)? attr-dict"
 
@@ -58,6 +58,9 @@ class SourceOp(IRDLOperation):
         "$tensor_name `shape` $shape `scale` $scale `zero` $zero `as` $element_type"
         " `coding` $coding" + _WHERE + " `:` type($output)"
     )
+
+    def verify_(self) -> None:
+        _check_place(self)
 
 
 @irdl_op_definition
@@ -111,6 +114,7 @@ class ActorOp(IRDLOperation):
         return self.first.value.data, self.last.value.data
 
     def verify_(self) -> None:
+        _check_place(self)
         first, last = self.columns
         if not 0 <= first < last <= self.total.value.data:
             raise VerifyException("the columns of a tile are a range of the layer's")
@@ -122,6 +126,28 @@ class ActorOp(IRDLOperation):
             )
         if not isinstance(self.body.block.last_op, FireOp | MaximumOp | FlowOp | HoldOp):
             raise VerifyException("the body of an actor ends in fire, maximum, flow or hold")
+        # Code generation pairs streams and steps by their order.
+        steps, arguments = list(self.body.block.ops)[:-1], self.body.block.args
+        reads = [s.operands[0] if isinstance(s, Step) else None for s in steps]
+        if len(reads) != len(arguments) or any(
+            r is not a for r, a in zip(reads, arguments, strict=True)
+        ):
+            raise VerifyException(
+                "the body of an actor has one step for each stream that it reads, in their order"
+            )
+
+
+def _check_place(op: ActorOp | SourceOp) -> None:
+    if op.place is not None and len(op.place) != 2:
+        raise VerifyException("a place is given as [x, y]")
+
+
+def place(op: ActorOp | SourceOp) -> Place | None:
+    """Where on the mesh an actor or a source runs, None before it is placed."""
+    if op.place is None:
+        return None
+    x, y = ints(op.place)
+    return x, y
 
 
 @irdl_op_definition

@@ -149,6 +149,10 @@ class TraceOp(IRDLOperation):
         check_map(self.input, self.map)
 
 
+Step = AccumulateOp | AddOp | ScatterOp | TraceOp
+"""What the body of an actor does with a stream."""
+
+
 @irdl_op_definition
 class FireOp(IRDLOperation):
     """Rows fire as ST-BIF neurons; stairs [levels, classes, columns] of the whole layer, `rows` the

@@ -24,6 +24,9 @@ from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import WindowAttr
 
+Place = tuple[int, int]
+"""Where a core is on the mesh: (x, y)."""
+
 
 @irdl_attr_definition
 class StreamType(ParametrizedAttribute, TypeAttribute):
@@ -131,13 +134,13 @@ class RouteAttr(ParametrizedAttribute):
     name = "token.route"
     places: ArrayAttr[ArrayAttr[IntAttr]]
 
-    def __init__(self, places: Sequence[tuple[int, int]] | ArrayAttr[ArrayAttr[IntAttr]]) -> None:
+    def __init__(self, places: Sequence[Place] | ArrayAttr[ArrayAttr[IntAttr]]) -> None:
         if not isinstance(places, ArrayAttr):
             places = ArrayAttr([ArrayAttr([IntAttr(x), IntAttr(y)]) for x, y in places])
         super().__init__(places)
 
     @property
-    def path(self) -> list[tuple[int, int]]:
+    def path(self) -> list[Place]:
         """The places as (x, y)."""
         return [(p.data[0].data, p.data[1].data) for p in self.places]
 

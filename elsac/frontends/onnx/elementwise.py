@@ -93,12 +93,15 @@ def neg(imp: Importer, node: Node) -> Real:
 
 def _sum(imp: Importer, node: Node, signs: list[int]) -> Real:
     values = [imp.value(node, i) for i in range(len(node.inputs))]
-    reals = []
-    for index, sign in enumerate(signs):
-        if not isinstance(values[index], Constant):
-            real = imp.real(node, index)
-            reals.append(real if sign > 0 else imp.scale(real, _number(-1), "minus"))
-    total = reals[0] if len(reals) == 1 else imp.add(same_shape(imp, node, reals))
+    places = [i for i, value in enumerate(values) if not isinstance(value, Constant)]
+    reals = [imp.real(node, i) for i in places]
+    if len(reals) > 1:
+        reals = same_shape(imp, node, reals)
+    reals = [
+        real if signs[i] > 0 else imp.scale(real, _number(-1), "minus")
+        for i, real in zip(places, reals, strict=True)
+    ]
+    total = reals[0] if len(reals) == 1 else imp.add(reals)
     for index, sign in enumerate(signs):
         value = values[index]
         if isinstance(value, Constant):

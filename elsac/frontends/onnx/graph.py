@@ -7,13 +7,23 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from elsac.context import CompileError, CompilerContext
-from elsac.frontends.onnx.constants import fold
+from elsac.frontends.onnx.constants import fold, output_type
 from elsac.frontends.onnx.importer import Importer, hint
-from elsac.frontends.onnx.model import Network, first_line, unsupported
+from elsac.frontends.onnx.model import DYNAMIC_QUANTIZATION, Network, first_line, unsupported
 from elsac.frontends.onnx.node import BATCH, Node
+from elsac.frontends.onnx.partition import (
+    chip_only_behind,
+    expanded,
+    host_quantizers,
+    live,
+    on_host,
+    reads_inputs,
+    rounds,
+)
+from elsac.frontends.onnx.quantization import parameters
 from elsac.frontends.onnx.structure import shape_of
 from elsac.frontends.onnx.table import IMPORTERS, known
-from elsac.frontends.onnx.tail import HEAD_OPERATORS, HOST_OPERATORS, Tail, host_node
+from elsac.frontends.onnx.tail import HEAD_OPERATORS, Tail, host_node
 from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor, Value
 
 _LINEAR = frozenset(
@@ -28,10 +38,28 @@ _KEEP_GRID = frozenset(
 )
 
 
+_CHEAP = frozenset(
+    """
+    Relu Clip Concat Identity Dropout Flatten Reshape Transpose Squeeze Unsqueeze Slice Split
+    Gather Expand
+    """.split()
+)
+"""What integers behind the last quantizer go through on the chip, since it hardly costs anything.
+
+Those that the host does not know, such as MaxPool, are on the chip anyway.
+"""
+
+
 def import_graph(
     network: Network, ctx: CompilerContext
 ) -> tuple[ModuleOp, dict[str, Any], dict[str, Any]]:
     """The module, the host's part and its arrays. Raises CompileError."""
+    network = expanded(network)
+    if not any(reads_inputs(n) or n.op in DYNAMIC_QUANTIZATION for n in network.nodes):
+        raise CompileError(
+            f"network '{network.name}': missing quantizer: the file contains no QuantizeLinear; "
+            "quantize it first, for example with onnxruntime.quantization.quantize_static"
+        )
     walk = _Walk(network, ctx)
     for node in walk.live:
         walk.visit(node)
@@ -46,7 +74,9 @@ class _Walk:
             self.imp.values[name] = Constant(name, array)
         for port in network.inputs:
             self.imp.values[port.name] = HostInput(port.name, port.name)
-        self.live = _live(network)
+        self.live = live(network)
+        self.behind = chip_only_behind(self.live)
+        self.late = host_quantizers(self.live, (p.name for p in network.inputs), self.behind)
         self.body: set[str] = set()
         self.leads: set[str] = set()
         """Tail nodes whose values a linear layer of the tail uses as integers."""
@@ -57,13 +87,14 @@ class _Walk:
         linear: set[str] = set()
         for node in reversed(self.live):
             outputs = set(node.outputs)
-            if _rounds(node) or outputs & wanted:
+            round_here = rounds(node) and node.name not in self.late
+            if round_here or outputs & wanted:
                 self.body.add(node.name)
                 wanted.update(node.inputs)
             leads = bool(outputs & linear)
             if leads:
                 self.leads.add(node.name)
-            if node.op in _LINEAR or (node.op in _KEEP_GRID and (leads or not _on_host(node))):
+            if node.op in _LINEAR or (node.op in _KEEP_GRID and (leads or not on_host(node))):
                 linear.update(node.inputs)
 
     def visit(self, node: Node) -> None:
@@ -93,14 +124,38 @@ class _Walk:
             return list(fold(node, constants, self.network.opset))
         varying: list[Value] = [i for i in inputs if i is not None and not isinstance(i, Constant)]
         sources = [i for i in varying if isinstance(i, HostInput)]
-        if sources and not _reads_inputs(node):
+        if sources and not reads_inputs(node):
             return [self._head(node, varying)]
-        if node.name not in self.body and not sources and not self._on_chip(node, varying):
-            return [Deferred(node) for _ in node.outputs]
+        if node.name not in self.body and not sources:
+            if on_host(node) and _cheap(node, varying):
+                return self._integers(node)
+            if not self._on_chip(node, varying):
+                if node.op == "QuantizeLinear":
+                    parameters(self.imp, node, 1, output_type(node))
+                return [Deferred(node) for _ in node.outputs]
         if node.key not in IMPORTERS:
-            raise unsupported(node, IMPORTERS)
+            raise self._between(node) if on_host(node) else unsupported(node, IMPORTERS)
+        return self._imported(node)
+
+    def _imported(self, node: Node) -> list[Value]:
         result = IMPORTERS[node.key].function(self.imp, node)
         return result if isinstance(result, list) else [result]
+
+    def _integers(self, node: Node) -> list[Value]:
+        """Integers of the tail stay on the chip, where they can be watched, if it can have them."""
+        try:
+            return self._imported(node)
+        except CompileError:
+            return [Deferred(node) for _ in node.outputs]
+
+    def _between(self, node: Node) -> CompileError:
+        """The refusal of an operator of the host before a layer of the chip."""
+        layer = next((self.behind[o] for o in node.outputs if o in self.behind), None)
+        place = f" node '{layer.name}' ({layer.op})" if layer else " a layer"
+        return node.error(
+            f"{node.op} between quantizers is not supported here; it runs on the host, after the "
+            f"last layer of the chip, but{place} behind it runs on the chip"
+        )
 
     def _shape(self, node: Node) -> Value:
         """The shape of a tensor, with a marker for the batch."""
@@ -129,7 +184,7 @@ class _Walk:
         if alone and node.domain == "" and node.op in HEAD_OPERATORS:
             assert isinstance(value, HostInput)
             return HostInput(value.source, node.outputs[0], (*value.head, node))
-        if node.key not in IMPORTERS and not _on_host(node):
+        if node.key not in IMPORTERS and not on_host(node):
             raise unsupported(node, known())
         name = next(i for i in node.inputs if isinstance(self.imp.values.get(i), HostInput))
         raise self.imp.missing_quantizer(node, name)
@@ -139,10 +194,12 @@ class _Walk:
         if node.op == "BatchNormalization":
             return isinstance(varying[0], Real) and varying[0].linear
         deferred = [v for v in varying if isinstance(v, Deferred)]
-        if not _on_host(node):
+        if not on_host(node):
             if node.key not in IMPORTERS:
                 raise unsupported(node, known())
             if deferred:
+                if on_host(deferred[0].node) and deferred[0].node.key not in IMPORTERS:
+                    raise self._between(deferred[0].node)
                 name = next(i for i in node.inputs if self.imp.values.get(i) is deferred[0])
                 raise self.imp.missing_quantizer(node, name)
             return True
@@ -187,28 +244,6 @@ class _Walk:
         }
 
 
-def _live(network: Network) -> list[Node]:
-    """The nodes that an output depends on, in order."""
-    wanted = set(network.outputs)
-    live = []
-    for node in reversed(network.nodes):
-        if wanted & set(node.outputs):
-            wanted.update(node.inputs)
-            live.append(node)
-    return live[::-1]
-
-
-def _rounds(node: Node) -> bool:
-    """Whether a node makes integers of an activation."""
-    if node.op == "QGemm":
-        return node.has(7)
-    return node.op == "QuantizeLinear" or node.op.startswith("QLinear")
-
-
-def _reads_inputs(node: Node) -> bool:
-    """Whether a node turns a graph input into tracers by itself."""
-    return _rounds(node) or node.op in ("DequantizeLinear", "QGemm")
-
-
-def _on_host(node: Node) -> bool:
-    return node.domain == "" and node.op in HOST_OPERATORS
+def _cheap(node: Node, varying: list[Value]) -> bool:
+    """Whether a node only moves or bounds integers."""
+    return node.op in _CHEAP and all(isinstance(v, Tensor) for v in varying)

@@ -30,7 +30,12 @@ from elsac.dialects.qann import (
 )
 from elsac.frontends.onnx.model import Network
 from elsac.frontends.onnx.node import Node
-from elsac.frontends.onnx.values import Constant, Grid, HostInput, Real, Tensor, Value
+from elsac.frontends.onnx.values import Constant, Grid, HostInput, Real, Tensor, Value, minimal
+
+MOVES = frozenset("Identity Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather".split())
+"""Operators that put elements elsewhere, as they are."""
+
+_KEEP_SCALE = MOVES | {"Relu", "Clip", "MaxPool", "Pad", "Resize"}
 
 OpT = TypeVar("OpT", bound=Operation)
 
@@ -101,12 +106,39 @@ class Importer:
 
     def missing_quantizer(self, node: Node, tensor: str) -> Exception:
         """The refusal of a tensor between two layers that is not rounded."""
+        joined = self._joined_scales(tensor)
+        if joined:
+            return node.error(
+                f"missing quantizer: tensor '{tensor}' holds different scales {joined} joins; "
+                "add QuantizeLinear/DequantizeLinear behind that node"
+            )
+        if isinstance(self.values.get(tensor), HostInput):
+            return node.error(
+                f"missing quantizer: tensor '{tensor}' comes from the graph input without a "
+                "quantizer, and before that only element-wise operators with constants, reshapes "
+                "and slices run on the host; add QuantizeLinear/DequantizeLinear before the node"
+            )
         producer = self.producers.get(tensor)
         source = f"node '{producer.name}' ({producer.op})" if producer else "the graph input"
         return node.error(
             f"missing quantizer: tensor '{tensor}' between {source} and this node is not "
             "quantized; add QuantizeLinear/DequantizeLinear there"
         )
+
+    def _joined_scales(self, tensor: str) -> str | None:
+        """The scales that a Concat before the tensor joins, if they differ, and its name."""
+        producer = self.producers.get(tensor)
+        while producer is not None and producer.op in _KEEP_SCALE:
+            producer = self.producers.get(producer.inputs[0])
+        if producer is None or producer.op != "Concat":
+            return None
+        reals = [self.values[i] for i in producer.inputs]
+        grids = [r.grid for r in reals if isinstance(r, Real) and r.grid is not None]
+        scales = sorted({g.scale for g in grids})
+        if len(grids) < len(reals) or len(scales) < 2:
+            return None
+        shown = ", ".join(f"{float(s):.6g}" for s in scales)
+        return f"({shown}) that node '{producer.name}' (Concat)"
 
     def tracers(self, node: Node, index: int) -> SSAValue:
         """An input as integers; an exact quantizer is added where a grid is known."""
@@ -176,12 +208,32 @@ class Importer:
         straight = index.size == count and bool((index.ravel() == np.arange(count)).all())
         if straight and index.shape == dims(source):
             return value
+        if isinstance(value, Real) and isinstance(value.value.owner, ScaleOp):
+            early = self._moved_earlier(value, value.value.owner, index, why)
+            if early is not None:
+                return early
         small = index.astype(np.int32 if count < 2**31 else np.int64)
         symbol = self.blobs.put(small, f"{why.lower()}_index")
         moved = self.emit(IndexOp(source, symbol, why, index.shape)).output
         if isinstance(value, Tensor):
             return replace(value, tracers=moved)
         return replace(value, value=moved)
+
+    def _moved_earlier(
+        self, value: Real, scaled: ScaleOp, index: NDArray[Any], why: str
+    ) -> Real | None:
+        """The move before the products with integers: a sum takes those, not moved reals."""
+        first = scaled
+        while isinstance(first.input.owner, ScaleOp):
+            first = first.input.owner
+        if not isinstance(first.input.owner, DequantizeOp):
+            return None
+        lazy = first is scaled
+        moved = self.rearrange(Real(first.input.owner.input if lazy else scaled.input), index, why)
+        by = self.blobs.get(scaled.by)
+        if by.size > 1:
+            by = minimal(np.broadcast_to(by, dims(scaled.output)).ravel()[index])
+        return replace(value, value=self.scale(moved, by, f"{why.lower()}_factor").value)
 
     def reshape(self, value: Real | Tensor, shape: Sequence[int], why: str) -> Any:
         """The same elements in the same order."""

@@ -67,6 +67,18 @@ def q_linear_add(imp: Importer, node: Node) -> Tensor:
     return requantized(imp, node, imp.add(same_shape(imp, node, reals)), 6)
 
 
+def q_linear_mul(imp: Importer, node: Node) -> Tensor:
+    """QLinearMul by a constant."""
+    constant = [isinstance(imp.value(node, i), Constant) for i in (0, 3)]
+    if constant.count(True) != 1:
+        raise node.error("a product of two activations is not supported; one must be a constant")
+    place, other = (0, 3) if constant[0] else (3, 0)
+    factor = quantized_constant(imp, node, place, 1)
+    plain = Constant(node.inputs[place], factor.integers, factor)
+    real, array = operand(imp, node, dequantized_input(imp, node, other), plain)
+    return requantized(imp, node, imp.scale(real, array, f"{node.name}_factor"), 6)
+
+
 def _refuse_channels_last(node: Node) -> None:
     if node.get("channels_last", 0):
         raise node.error("channels_last = 1 is not supported; export the model channels first")

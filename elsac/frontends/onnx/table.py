@@ -91,15 +91,21 @@ IMPORTERS: dict[tuple[str, str], Entry] = {
         ("QLinearAveragePool", qoperator.q_linear_average_pool, "channels first"),
         ("QLinearConcat", qoperator.q_linear_concat, "activations"),
         ("QLinearGlobalAveragePool", qoperator.q_linear_global_average_pool, "channels first"),
+        ("QLinearMul", qoperator.q_linear_mul, "by a constant"),
         ("QuantizeLinear", quantization.quantize_linear, "as the standard one"),
     )
 }
 """(domain, operator) to importer. An importer returns the value of the first output, or a list."""
 
+EXPANDED: dict[tuple[str, str], str] = {
+    ("com.microsoft", f"QLinear{op}"): op for op in ("LeakyRelu", "Sigmoid", "Softmax")
+}
+"""Quantized operators that are read as DequantizeLinear, a float operator and QuantizeLinear."""
+
 
 def known() -> set[tuple[str, str]]:
     """All operators that some place of a network may have."""
-    return set(IMPORTERS) | {("", op) for op in HOST_OPERATORS}
+    return set(IMPORTERS) | set(EXPANDED) | {("", op) for op in HOST_OPERATORS}
 
 
 def operators() -> list[tuple[str, str, str, str]]:
@@ -111,6 +117,8 @@ def operators() -> list[tuple[str, str, str, str]]:
         if not domain and op in HOST_OPERATORS:
             before = " and before the first" if op in HEAD_OPERATORS else ""
             parts.append(f"on the host after the last quantizer{before}")
+        if (domain, op) in EXPANDED:
+            parts.append("on the host after the last layer")
         opsets = "1" if domain else f"{OPSETS[0]} to {OPSETS[-1]}"
         rows.append((domain, op, opsets, "; ".join(parts)))
     return rows

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from onnx import TensorProto
 
 from elsac.context import CompileError
 from elsac.dialects.qann import OutputOp, tensor_type
-from elsac.frontends.onnx.importer import Importer
+from elsac.frontends.onnx.importer import MOVES, Importer
 from elsac.frontends.onnx.node import BATCH, Node, is_batch_multiple
 from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor
 
@@ -31,10 +32,8 @@ HEAD_OPERATORS = frozenset(
 )
 """What may stand between a graph input and its quantizer."""
 
-_MOVES = frozenset(
-    "Identity Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather".split()
-)
 _AXES_INPUT = frozenset("ReduceMean ReduceSum ReduceMax Squeeze Unsqueeze".split())
+_NARROW = {"uint4": int(TensorProto.UINT4), "int4": int(TensorProto.INT4)}
 
 
 class Tail:
@@ -71,7 +70,7 @@ class Tail:
         on_host = node.domain == "" and node.op in HOST_OPERATORS
         if isinstance(value, Deferred):
             return self._normalized(node) if node.op == "BatchNormalization" else self._run(node)
-        if on_host and not (value.linear and node.op not in _MOVES):
+        if on_host and not (value.linear and node.op not in MOVES):
             return self._run(node)
         if value.linear:
             self.imp.node = node
@@ -164,6 +163,10 @@ def host_node(imp: Importer, node: Node, arrays: dict[str, NDArray[Any]]) -> dic
         axes = np.array(attributes.pop("axes"), np.int64)
         inputs = [inputs[0], f"{node.name}#axes"]
         arrays[inputs[1]] = axes
+    if node.op == "QuantizeLinear" and node.has(2):
+        # numpy has no four bits: the array of the zero point no longer says the range.
+        narrow = _NARROW.get(imp.constant(node, 2, "zero point").array.dtype.name)
+        attributes |= {} if narrow is None else {"output_dtype": narrow}
     shape = static_shape(imp, node)
     if shape is not None:
         inputs[1] = f"{node.name}#shape"

@@ -114,7 +114,7 @@ class HostInput:
 
 @dataclass(frozen=True)
 class Deferred:
-    """An output of a node that no quantizer follows: the host computes it, if it is needed."""
+    """An output of a node that nothing on the chip follows: the host computes it, if needed."""
 
     node: Node
 

@@ -21,10 +21,11 @@ net.blob @one : tensor<1x!net.rational> rationals ["1"]
 
 // A constant of 2 bits (1 with a sign), behind it; several streams of one layer share what they add. The
 // flow keeps what waits in 4 membranes of 3 bits.
-%b = token.actor "skip" columns 0 to 2 of 2 reads %a, %a core 0 : !token.stream<4x2 in 0 to 3>, !token.stream<4x2 in 0 to 3> -> !token.stream<4x2 in 0 to 3> {
-^bb0(%1: !token.stream<4x2 in 0 to 3>, %2: !token.stream<4x2 in 0 to 3>):
-  token.add %1 by @ones map <4x1 to 4x1 window <kernel [1, 1]>> : !token.stream<4x2 in 0 to 3>
-  token.add %2 from 1 by @ones map <4x1 to 4x1 window <kernel [1, 1]>> : !token.stream<4x2 in 0 to 3>
+%low, %high = "test.op"() : () -> (!token.stream<4x1 in 0 to 3>, !token.stream<4x1 in 0 to 3>)
+%b = token.actor "skip" columns 0 to 2 of 2 reads %low, %high core 0 : !token.stream<4x1 in 0 to 3>, !token.stream<4x1 in 0 to 3> -> !token.stream<4x2 in 0 to 3> {
+^bb0(%1: !token.stream<4x1 in 0 to 3>, %2: !token.stream<4x1 in 0 to 3>):
+  token.add %1 by @ones map <4x1 to 4x1 window <kernel [1, 1]>> : !token.stream<4x1 in 0 to 3>
+  token.add %2 from 1 by @ones map <4x1 to 4x1 window <kernel [1, 1]>> : !token.stream<4x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // CHECK: token.actor "skip" {{.*}} memory {weights_at = 2 : i64, weights_bytes = 1 : i64, membranes_at = 8 : i64, membranes_bytes = 2 : i64, tracers_at = 1 : i64, tracers_bytes = 1 : i64}

@@ -7,6 +7,7 @@
 %x = token.source "x" shape [1] scale "1" zero 0 as "UINT4" coding bitplane : !token.stream<1x1 in 0 to 3>
 %a = token.actor "a" columns 0 to 1 of 1 reads %x : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%0: !token.stream<1x1 in 0 to 3>):
+  token.trace %0 map <1x1 to 1x1 window <kernel [1, 1]>> : !token.stream<1x1 in 0 to 3>
   token.maximum map <1x1 to 1x1 window <kernel [1, 1]>> alphabet ternary
 }
 

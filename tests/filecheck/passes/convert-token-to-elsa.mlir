@@ -98,7 +98,7 @@ net.blob @ones : tensor<4xi8> ints [1, 1, 1, 2]
 
 // What the host reads, by threads.
 net.blob @half : tensor<1x!net.rational> rationals ["1/2"]
-net.blob @turn : tensor<36xi32> from "sha256:00"
+net.blob @turn : tensor<36xi32> ints [35, 34, 33, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
 token.probe "b" %b shape [4, 3, 3] zero 0 as "UINT4" : !token.stream<9x4 in 0 to 1>
 token.readout "c" %c shape [4, 3, 3] factor @half offset @half at @turn : !token.stream<9x4 in 0 to 0>
 // CHECK:      elsa.reading "b" "tracer" of [@t2] shape [4, 3, 3] for "probe" zero 0 as "UINT4"

@@ -6,11 +6,13 @@
 // Cores follow each other along a snake (right in even rows, left in odd ones), so that one layer and the
 // next are neighbours on the mesh. Random places, drawn from a seed, are for tests: no answer may change.
 
+net.blob @same : tensor<1x1xi32> ints [0]
 %x = token.source "x" shape [1] scale "1" zero 0 as "UINT4" coding bitplane core 0 : !token.stream<1x1 in 0 to 3>
 // CHECK:  token.source "x" {{.*}} core 0 place [0, 0] :
 
 %a = token.actor "a" columns 0 to 1 of 1 reads %x core 0 : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%0: !token.stream<1x1 in 0 to 3>):
+  token.scatter %0 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // CHECK:  token.actor "a" {{.*}} core 0 place [0, 0] :
@@ -18,6 +20,7 @@
 
 %b = token.actor "b" columns 0 to 1 of 1 reads %a core 1 : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%1: !token.stream<1x1 in 0 to 3>):
+  token.scatter %1 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // CHECK:  token.actor "b" {{.*}} core 1 place [1, 0] :
@@ -25,6 +28,7 @@
 
 %c = token.actor "c" columns 0 to 1 of 1 reads %b core 2 : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%2: !token.stream<1x1 in 0 to 3>):
+  token.scatter %2 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // The second row starts at its right end.

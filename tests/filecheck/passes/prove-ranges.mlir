@@ -32,8 +32,9 @@ spiking.readout "both" %both factor @one offset @one : !spiking.current<2>
 net.blob @ones : tensor<1xi8> ints [1]
 %map = "test.op"() : () -> !spiking.train<1x4x4 in -8 to 7>
 %pool = spiking.sum_pool %map by @ones window <kernel [2, 2]> : !spiking.train<1x4x4 in -8 to 7> -> !spiking.current<1x3x3>
-%c = spiking.neuron %pool stairs @stairs : !spiking.current<1x3x3> -> !spiking.train<1x3x3 in 0 to 1>
-// CHECK: %c = spiking.neuron %pool stairs @stairs charge -32 to 28 bits 6 :
+net.blob @over : tensor<1x1x1x1xi64> ints [5]
+%c = spiking.neuron %pool stairs @over : !spiking.current<1x3x3> -> !spiking.train<1x3x3 in 0 to 1>
+// CHECK: %c = spiking.neuron %pool stairs @over charge -32 to 28 bits 6 :
 
 // A chip with narrower membranes than that is refused, never served with a charge that wraps around.
 // NARROW: elsac-opt: node 'fc1': its charge can reach -750..3000 and needs membranes of 13 bits; the target 'narrow' has at most 12: use smaller weights or fewer inputs

@@ -3,11 +3,13 @@
 // Packets go along x first and then along y; that order has no cycles, so nothing can wait for itself. A
 // stream has one route for each other core that reads it, and none for readers on its own core.
 
+net.blob @same : tensor<1x1xi32> ints [0]
 %x = token.source "x" shape [1] scale "1" zero 0 as "UINT4" coding bitplane core 0 place [0, 0] : !token.stream<1x1 in 0 to 3>
 // CHECK: token.source "x" {{.*}} place [0, 0] routes [] :
 
 %a = token.actor "a" columns 0 to 1 of 1 reads %x core 0 place [0, 0] : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%0: !token.stream<1x1 in 0 to 3>):
+  token.scatter %0 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // CHECK: token.actor "a" {{.*}} place [0, 0] routes [#token.route<(0, 0), (0, 1)>, #token.route<(0, 0), (1, 0), (2, 0), (2, 1)>] :
@@ -15,10 +17,12 @@
 // Two actors of one core get one route.
 %b = token.actor "b" columns 0 to 1 of 1 reads %a core 1 place [2, 1] : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%1: !token.stream<1x1 in 0 to 3>):
+  token.scatter %1 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 %c = token.actor "c" columns 0 to 1 of 1 reads %a core 1 place [2, 1] : !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%2: !token.stream<1x1 in 0 to 3>):
+  token.scatter %2 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // Also leftward and upward.
@@ -27,6 +31,9 @@
 
 %d = token.actor "d" columns 0 to 1 of 1 reads %a, %b, %c core 2 place [0, 1] : !token.stream<1x1 in 0 to 3>, !token.stream<1x1 in 0 to 3>, !token.stream<1x1 in 0 to 3> -> !token.stream<1x1 in 0 to 3> {
 ^bb0(%3: !token.stream<1x1 in 0 to 3>, %4: !token.stream<1x1 in 0 to 3>, %5: !token.stream<1x1 in 0 to 3>):
+  token.scatter %3 of 1 at @same : !token.stream<1x1 in 0 to 3>
+  token.scatter %4 of 1 at @same : !token.stream<1x1 in 0 to 3>
+  token.scatter %5 of 1 at @same : !token.stream<1x1 in 0 to 3>
   token.flow alphabet ternary bits 3
 }
 // What only the host reads has no route.

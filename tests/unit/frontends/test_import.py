@@ -99,6 +99,18 @@ def test_identity_is_an_alias(tmp_path: Path) -> None:
     assert probes[y].zero.value.data == 7
 
 
+def test_moves_before_products(tmp_path: Path) -> None:
+    """Products of integers are moved as integers: a sum takes those, not moved reals."""
+    b = NetworkBuilder((2, 4, 4))
+    x = b.quantize("image")
+    small = b.quantize(b.node("GlobalAveragePool", [x]))
+    z = b.node("Transpose", [b.mul(b.node("Neg", [x]), [[[3]], [[5]]])], perm=[0, 1, 3, 2])
+    module = imported(b.finish(output=b.quantize(b.sub(b.add(x, z), small))), tmp_path).module
+    moves = [o for o in module.body.ops if isinstance(o, qann.IndexOp)]
+    assert len(moves) == 2
+    assert all(isinstance(o.input.type, qann.TracerType) for o in moves)
+
+
 def test_implicit_quantizer(tmp_path: Path) -> None:
     """Integers behind a Relu need no quantizer: the one that is added is exact and tight."""
     b = NetworkBuilder((1, 4, 4))

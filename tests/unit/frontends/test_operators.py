@@ -98,6 +98,17 @@ def scaled_sum(b: NetworkBuilder, x: str) -> str:
     return b.add(b.div(y, [[[3]], [[-7]]]), b.node("GlobalAveragePool", [x]))
 
 
+def difference_with_means(b: NetworkBuilder, x: str) -> str:
+    return b.sub(x, b.quantize(b.node("GlobalAveragePool", [x]), "INT8"))
+
+
+def moved_products(b: NetworkBuilder, x: str) -> str:
+    """Moves of a product of integers: a sum takes the product of moved integers."""
+    y = b.node("Transpose", [b.mul(b.node("Neg", [x]), [[[3]], [[5]]])], perm=[0, 1, 3, 2])
+    pads = b.constant([0, 0, 1, 0, 0, 0, -1, 0], I64)
+    return b.add(b.conv(x, 2), b.add(x, b.node("Pad", [y, pads])))
+
+
 def batch_norm_vector(b: NetworkBuilder, x: str) -> str:
     return b.batch_norm(b.gemm(b.flatten(x), 6))
 
@@ -159,6 +170,8 @@ CASES: dict[str, tuple[Build, tuple[int, ...]]] = {
     "grid relu": (grid_through_relu, (2, 4, 4)),
     "grid concat": (grid_through_concat, (2, 4, 4)),
     "sums": (scaled_sum, (2, 4, 4)),
+    "difference with means": (difference_with_means, (2, 4, 4)),
+    "moved products": (moved_products, (2, 4, 4)),
     "min max": (min_max, (2, 4, 4)),
     "identity quantizers": (identity_quantizers, (2, 4, 4)),
     "requantized": (requantized, (2, 4, 4)),
@@ -240,74 +253,6 @@ def test_pools(opset: int, include: int, attributes: dict[str, Any], tmp_path: P
     model = network(build, (2, 6, 7), dtype="INT8", zero=-3)
     model.opset_import[0].version = opset
     compare(model, tmp_path)
-
-
-def integers(b: NetworkBuilder, dtype: str = "UINT8", zero: int = 100) -> tuple[str, list[str]]:
-    x = b.to_integers("image", b.calibrate("image", dtype, zero=zero))
-    return x, b.grids[x].inputs
-
-
-def q_average(b: NetworkBuilder) -> str:
-    x, grid = integers(b)
-    out = [b.constant(0.05), b.constant(90, np.uint8)]
-    return b.node(
-        "QLinearAveragePool",
-        [x, *grid, *out],
-        "com.microsoft",
-        kernel_shape=[2, 3],
-        pads=[0, 1, 1, 1],
-    )
-
-
-def q_concat(b: NetworkBuilder) -> str:
-    x, grid = integers(b)
-    other, other_grid = integers(b, zero=7)
-    out = [b.constant(0.01), b.constant(90, np.uint8)]
-    return b.node("QLinearConcat", [*out, x, *grid, other, *other_grid], "com.microsoft", axis=1)
-
-
-def q_add_constant(b: NetworkBuilder) -> str:
-    x, grid = integers(b)
-    other = b.constant(b.rng.integers(0, 255, (3, 1, 1)), np.uint8)
-    more = [b.constant(0.02), b.constant(120, np.uint8), b.constant(0.03), b.constant(90, np.uint8)]
-    return b.node("QLinearAdd", [x, *grid, other, *more], "com.microsoft")
-
-
-def q_matmul(b: NetworkBuilder) -> str:
-    x, grid = integers(b)
-    weight = b.constant(b.rng.integers(-9, 9, (4, 5)), np.int8)
-    scale = [b.constant([0.1, 0.2, 0.1, 0.3, 0.1]), b.constant([0, 1, 2, 3, 4], np.int8)]
-    out = [b.constant(0.05), b.constant(90, np.uint8)]
-    return b.node("QLinearMatMul", [x, *grid, weight, *scale, *out])
-
-
-def q_gemm_float(b: NetworkBuilder) -> str:
-    x, grid = integers(b)
-    x = b.node("Flatten", [b.node("MaxPool", [x], kernel_shape=[2, 2])])
-    weight = [
-        b.constant(b.rng.integers(-9, 9, (18, 5)), np.int8),
-        b.constant(0.1),
-        b.constant(2, np.int8),
-    ]
-    bias = b.constant(range(5), np.int32)
-    return b.node("QGemm", [x, *grid, *weight, bias], "com.microsoft", alpha=0.5)
-
-
-def integer_relu(b: NetworkBuilder) -> str:
-    x, grid = integers(b, "INT8", 0)
-    x = b.node("Clip", [b.node("Relu", [x]), b.constant(3, np.int8), b.constant(90, np.int8)])
-    x = b.node("Pad", [x, b.constant([0, 0, 0, 1, 0, 0, 0, 0], I64)])
-    return b.gemm(b.flatten(b.node("DequantizeLinear", [x, *grid])), 4)
-
-
-@pytest.mark.parametrize(
-    "build", [q_average, q_concat, q_add_constant, q_matmul, q_gemm_float, integer_relu]
-)
-def test_qoperator(build: Callable[[NetworkBuilder], str], tmp_path: Path) -> None:
-    b = NetworkBuilder((3, 4, 4) if build is not q_gemm_float else (3, 4, 5))
-    if build is q_gemm_float:
-        b = NetworkBuilder((2, 4, 4))
-    compare(b.finish(output=build(b)), tmp_path)
 
 
 def image_of_bytes(b: NetworkBuilder) -> str:

@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import helper
 
-from elsac.context import CompileError, CompilerContext
-from elsac.frontends import import_onnx
+from elsac.context import CompileError
 from tests.networks import NetworkBuilder
 from tests.unit.frontends.evaluate import imported
 
@@ -91,6 +90,13 @@ def integer_relu(b: NetworkBuilder, x: str) -> str:
     return b.node("DequantizeLinear", [b.node("Relu", [x]), *grid.inputs])
 
 
+def quantized_product(b: NetworkBuilder, x: str) -> str:
+    grid = b.calibrate(x, "UINT8")
+    sides = [b.to_integers(x, grid), *grid.inputs] * 2
+    q = b.node("QLinearMul", [*sides, *grid.inputs], "com.microsoft")
+    return b.node("DequantizeLinear", [q, *grid.inputs])
+
+
 CASES: dict[str, tuple[Build, str, str]] = {
     "float weights": (
         lambda b, x: b.node("Conv", [x, b.constant(np.ones((3, 2, 3, 3)))]),
@@ -112,7 +118,7 @@ CASES: dict[str, tuple[Build, str, str]] = {
     "input without quantizer": (
         lambda b, x: b.conv(b.mul("image", 2), 3),
         "(Conv)",
-        "missing quantizer: tensor 'mul2' between node 'mul2' (Mul)",
+        "missing quantizer: tensor 'mul2' comes from the graph input without a quantizer",
     ),
     "input channel scales": (weight((3, 2, 3, 3), 2, 1), "(Conv)", "per-input-channel scale"),
     "input feature scales": (weight((4, 6), 4, 0), "(MatMul)", "per-input-channel scale"),
@@ -167,7 +173,39 @@ CASES: dict[str, tuple[Build, str, str]] = {
     "division by 0": (lambda b, x: b.div(x, [[[1]], [[0]]]), "(Div)", "holds 0"),
     "bounds": (lambda b, x: b.clip(x, 2, 1), "(Clip)", "is above the upper bound"),
     "relu of integers": (integer_relu, "(Relu)", "zero point 3"),
-    "unknown between quantizers": (one("Sigmoid"), "(Sigmoid)", "not supported here; "),
+    "attention between quantizers": (
+        lambda b, x: b.matmul(b.quantize(b.node("Softmax", [b.quantize(b.matmul(x, 4))])), 3),
+        "(Softmax)",
+        "Softmax between quantizers is not supported here; it runs on the host, after the last "
+        "layer of the chip, but node 'matmul",
+    ),
+    "gate between quantizers": (
+        lambda b, x: b.max_pool(b.quantize(b.node("Sigmoid", [x]))),
+        "(Sigmoid)",
+        "Sigmoid between quantizers is not supported here; ",
+    ),
+    "scales of a concatenation": (
+        lambda b, x: b.gemm(
+            b.flatten(b.max_pool(b.concat(x, b.quantize(b.conv(x, 2), scale=0.5)))), 3
+        ),
+        "(Gemm)",
+        "holds different scales (",
+    ),
+    "layer before the first quantizer": (
+        lambda b, x: b.add(x, b.quantize(b.relu("image"), scale=0.1)),
+        "(Relu)",
+        "comes from the graph input without a quantizer, and before that only",
+    ),
+    "sum of graph inputs": (
+        lambda b, x: b.add(x, b.quantize(b.add("image", "image"), scale=0.1)),
+        "(Add)",
+        "comes from the graph input without a quantizer, and before that only",
+    ),
+    "product of two integers": (
+        quantized_product,
+        "(QLinearMul)",
+        "product of two activations",
+    ),
     "nearest name": (one("HardSwish"), "(HardSwish)", "supported: "),
     "dynamic quantization": (
         dynamic,
@@ -202,162 +240,12 @@ def _shaped(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def small() -> onnx.ModelProto:
-    b = NetworkBuilder((2, 4, 4))
-    return b.finish(output=b.gemm(b.flatten(b.quantize(b.conv(b.quantize("image"), 3))), 4))
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(CompileError, match=r"none\.onnx: cannot be read: No such file"):
-        import_onnx(tmp_path / "none.onnx", CompilerContext())
-
-
-@pytest.mark.parametrize(
-    "data", [b"", b"\x89PNG\r\n\x1a\nmore", b"ir_version: 8 graph {", b"\x00" * 99]
-)
-def test_not_onnx(data: bytes, tmp_path: Path) -> None:
-    path = tmp_path / "image.png"
-    path.write_bytes(data)
-    with pytest.raises(CompileError) as caught:
-        import_onnx(path, CompilerContext())
-    assert "not an ONNX model (it " in str(caught.value)
-    assert repr(data[:8]) in str(caught.value) or not data
-
-
-@pytest.mark.parametrize("cut", [10, 200, -30])
-def test_truncated(cut: int, tmp_path: Path) -> None:
-    path = tmp_path / "cut.onnx"
-    path.write_bytes(small().SerializeToString()[:cut])
-    with pytest.raises(CompileError):
-        import_onnx(path, CompilerContext())
-
-
-@pytest.mark.parametrize(("version", "text"), [(12, "opset 12"), (24, "opset 24"), (0, "missing")])
-def test_opset(version: int, text: str, tmp_path: Path) -> None:
-    model = small()
-    if version:
-        model.opset_import[0].version = version
-    else:
-        model.opset_import[0].domain = "other"
-    assert text in refusal(model, tmp_path)
-    assert "from 13 to 23" in refusal(model, tmp_path)
-
-
-def test_dynamic_dimension(tmp_path: Path) -> None:
-    model = small()
-    model.graph.input[0].type.tensor_type.shape.dim[2].dim_param = "height"
-    assert "graph input 'image': dimension 2 ('height') is dynamic" in refusal(model, tmp_path)
-
-
-def test_several_batches(tmp_path: Path) -> None:
-    model = small()
-    model.graph.input.append(helper.make_tensor_value_info("more", 1, ["rows", 3]))
-    assert "several batch dimensions: 'image' has 'batch', 'more' has 'rows'" in refusal(
-        model, tmp_path
-    )
-
-
-def test_no_batch(tmp_path: Path) -> None:
-    model = small()
-    model.graph.input.append(helper.make_tensor_value_info("more", 1, [3]))
-    assert "graph input 'more'" in refusal(model, tmp_path)
-
-
-def test_cycle(tmp_path: Path) -> None:
-    model = small()
-    node = next(n for n in model.graph.node if n.op_type == "Conv")
-    last = next(n for n in model.graph.node if n.op_type == "Flatten")
-    node.input[0] = last.output[0]
-    line = refusal(model, tmp_path)
-    assert "cycle" in line
-    assert node.name in line
-
-
-def test_sorts_nodes(tmp_path: Path) -> None:
-    model = small()
-    before = str(imported(model, tmp_path).module)
-    nodes = list(model.graph.node)[::-1]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-    assert (
-        str(imported(model, tmp_path).module).count("qann.conv") == before.count("qann.conv") == 1
-    )
-
-
-def test_unknown_operator(tmp_path: Path) -> None:
-    model = small()
-    node = next(n for n in model.graph.node if n.op_type == "Conv")
-    node.op_type = "Convolve"
-    node.name = ""
-    line = refusal(model, tmp_path)
-    assert "node 'Convolve_3' (Convolve)" in line
-    assert "nearest: Conv" in line
-
-
-def test_foreign_domain(tmp_path: Path) -> None:
-    model = small()
-    next(n for n in model.graph.node if n.op_type == "Conv").domain = "acme"
-    model.opset_import.append(helper.make_opsetid("acme", 1))
-    assert "the operator Conv of domain 'acme' is not supported" in refusal(model, tmp_path)
-
-
-@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN", "Loop", "If"])
-def test_recurrent(op: str, tmp_path: Path) -> None:
-    model = small()
-    model.graph.node[3].op_type = op
-    line = refusal(model, tmp_path)
-    assert f"({op}): recurrent networks and control flow are not supported" in line
-
-
-def test_functions(tmp_path: Path) -> None:
-    model = small()
-    imports = [helper.make_opsetid("", 21)]
-    body = [helper.make_node("Relu", ["x"], ["y"])]
-    model.functions.append(helper.make_function("own", "Act", ["x"], ["y"], body, imports))
-    node = next(n for n in model.graph.node if n.op_type == "Flatten")
-    node.op_type, node.domain = "Act", "own"
-    model.opset_import.append(helper.make_opsetid("own", 1))
-    line = refusal(model, tmp_path)
-    assert "(Act): functions of the model are not supported" in line
-
-
-def test_unnamed_and_double_names(tmp_path: Path) -> None:
-    model = small()
-    for node in model.graph.node:
-        node.name = "" if node.op_type == "Conv" else "same"
-    text = imported(model, tmp_path).module
-    names = {op.location.desc.data for op in text.body.ops if hasattr(op.location, "desc")}
-    assert {"Conv_3", "same"} <= names
-    assert any(n.startswith("same_") for n in names)
-
-
-@pytest.mark.parametrize("location", ["../weights.bin", "/etc/passwd"])
-def test_external_data_outside(location: str, tmp_path: Path) -> None:
-    model = small()
-    tensor = model.graph.initializer[2]
-    tensor.ClearField("raw_data")
-    tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=location)
-    line = refusal(model, tmp_path)
-    assert f"initializer '{tensor.name}': its data are outside of the model's folder" in line
-
-
-def test_external_data(tmp_path: Path) -> None:
-    model = small()
-    expected = str(imported(model, tmp_path).module)
-    onnx.save(model, tmp_path / "big.onnx", save_as_external_data=True, size_threshold=0)
-    assert str(import_onnx(tmp_path / "big.onnx", CompilerContext()).module) == expected
-    data = [p for p in tmp_path.iterdir() if p.suffix not in (".onnx",)]
-    for path in data:
-        path.unlink()
-    with pytest.raises(CompileError, match="is missing"):
-        import_onnx(tmp_path / "big.onnx", CompilerContext())
-
-
 def test_nothing_quantized(tmp_path: Path) -> None:
     b = NetworkBuilder((4,))
     model = b.finish(output=b.relu("image"))
-    assert "missing quantizer" in refusal(model, tmp_path)
+    line = refusal(model, tmp_path)
+    assert "missing quantizer: the file contains no QuantizeLinear" in line
+    assert "quantize_static" in line
 
 
 def test_tail_without_quantizer(tmp_path: Path) -> None:
@@ -365,6 +253,15 @@ def test_tail_without_quantizer(tmp_path: Path) -> None:
     x = b.relu(b.conv(b.quantize("image"), 3))
     line = refusal(b.finish(output=b.gemm(b.flatten(x), 4)), tmp_path)
     assert "(Gemm): missing quantizer: tensor 'flatten" in line
+
+
+def test_layer_behind_a_function(tmp_path: Path) -> None:
+    """A quantizer between the two would not help, so none is asked for."""
+    b = NetworkBuilder((2, 4, 4))
+    x = b.node("Softmax", [b.conv(b.quantize("image"), 3)])
+    line = refusal(b.finish(output=b.conv(x, 4)), tmp_path)
+    assert "(Softmax): Softmax between quantizers is not supported here; it runs on" in line
+    assert "(Conv) behind it runs on the chip" in line
 
 
 def test_tail_operator(tmp_path: Path) -> None:

@@ -45,3 +45,28 @@ net.blob @short : tensor<2x2xi8> ints [1, 2, 3]
 
 "test.op"() {w = #net.window<kernel [3, 3], padding [0, 1]>} : () -> ()
 // CHECK: expected stride, pads or dilation
+
+// -----
+
+net.blob @a : tensor<2xi8> ints [1, 300]
+// CHECK: 300 does not fit into i8
+
+// -----
+
+net.blob @a : tensor<2xi16> ints [-32769, 1]
+// CHECK: -32769 does not fit into i16
+
+// -----
+
+net.blob @a : tensor<1x!net.rational> rationals ["1/0"]
+// CHECK: '1/0' is no rational: give n or n/d
+
+// -----
+
+net.blob @a : tensor<1x!net.rational> rationals ["abc"]
+// CHECK: 'abc' is no rational: give n or n/d
+
+// -----
+
+net.blob @a : tensor<?xi8> from "sha256:01"
+// CHECK: a blob has a size in every dimension

@@ -77,6 +77,91 @@
 
 // -----
 
+// One step for each stream: none is left out, read twice, read from outside, or read out of order.
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %1 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.scatter %1 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.scatter %1 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.scatter %x of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  "test.op"() : () -> ()
+  token.scatter %1 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = "test.op"() : () -> !token.stream<1x4 in 0 to 3>
+%y = token.actor "a" columns 0 to 4 of 4 reads %x, %x : !token.stream<1x4 in 0 to 3>, !token.stream<1x4 in 0 to 3> -> !token.stream<1x4 in 0 to 3> {
+^bb0(%0: !token.stream<1x4 in 0 to 3>, %1: !token.stream<1x4 in 0 to 3>):
+  token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
+  "test.op"(%1) : (!token.stream<1x4 in 0 to 3>) -> ()
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the body of an actor has one step for each stream that it reads, in their order
+
+// -----
+
+%x = token.source "x" shape [1] scale "1" zero 0 as "UINT4" coding bitplane core 0 place [0, 0, 0] : !token.stream<1x1 in 0 to 3>
+// CHECK: a place is given as [x, y]
+
+// -----
+
 // What is in a body: the map begins at the spines of the stream.
 
 %x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>

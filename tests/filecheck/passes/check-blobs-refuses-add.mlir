@@ -1,0 +1,13 @@
+// RUN: not %elsac-opt %s -p check-blobs 2>&1 | filecheck %s
+
+// Constants are the whole layer's, not a tile's.
+
+net.blob @c : tensor<2xi8> ints [1, 2]
+%x = "test.op"() : () -> !token.stream<2x2 in 0 to 3>
+%y = token.actor "a" columns 0 to 2 of 4 reads %x : !token.stream<2x2 in 0 to 3> -> !token.stream<2x2 in 0 to 1> {
+^bb0(%0: !token.stream<2x2 in 0 to 3>):
+  token.add %0 by @c map <2x1 to 2x1 window <kernel [1, 1]>> : !token.stream<2x2 in 0 to 3>
+  token.hold bits 9
+}
+
+// CHECK: elsac-opt: node 'a' (token.add): constants @c has the shape [2], expected [4]
