@@ -264,18 +264,27 @@ class Host:
 
     def leave(self, values: Mapping[str, Array]) -> dict[str, Array]:
         """Run the float tail: from tensors that left the chip to the ONNX outputs, batch first."""
-        env = dict(values)
-        try:
-            run_host(self.nodes, env, self.arrays)
-        except HostError as error:
-            raise RunError(str(error)) from None
-        known = {**self.arrays, **env}
+        known = {**self.arrays, **self._tail(values)}
         missing = [name for name in self.outputs if name not in known]
         if missing:
             raise RunError(
                 f"output '{missing[0]}' is computed by nothing; compile the network again"
             )
         return {name: known[name] for name in self.outputs}
+
+    def late_tensors(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the integers of the quantizers in the float tail (behind a Softmax, say)."""
+        late = [n["outputs"][0] for n in self.nodes if n["op"] == "QuantizeLinear"]
+        env = self._tail(values) if late else {}
+        return {name: env[name] for name in late}
+
+    def _tail(self, values: Mapping[str, Array]) -> dict[str, Array]:
+        env = dict(values)
+        try:
+            run_host(self.nodes, env, self.arrays)
+        except HostError as error:
+            raise RunError(str(error)) from None
+        return env
 
 
 def _input(entry: Mapping[str, Any]) -> Input:

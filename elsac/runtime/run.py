@@ -157,7 +157,9 @@ def run_program(
             raise
         interrupted = True
     seconds = time.perf_counter() - start
-    outputs = host.leave(_stack(done, "values"))
+    values = _stack(done, "values")
+    outputs = host.leave(values)
+    late = host.late_tensors(values) if tensors else {}
     right, history = None, []
     warnings = _input_warnings(host, quantized, saturated)
     if truth is not None:
@@ -170,7 +172,7 @@ def run_program(
         samples=len(done),
         outputs=outputs,
         integers=_stack(done, "integers"),
-        tensors=_stack(done, "tensors"),
+        tensors=_stack(done, "tensors") | late,
         steps=np.array([s.steps for s in done], np.int64),
         terminal=np.array([s.terminal for s in done], np.bool_),
         layers=layers,

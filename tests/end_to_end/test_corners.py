@@ -9,9 +9,10 @@ import pytest
 
 from elsac.compiler import Options, compile_onnx
 from elsac.context import CompileError
+from elsac.runtime.run import run_program
 from elsac.targets import Target, load_target
 from elsac.verification import Verifier
-from tests.networks import NetworkBuilder, images_for
+from tests.networks import NetworkBuilder, images_for, run
 
 
 def verified(model: onnx.ModelProto, target: Target, folder: Path) -> None:
@@ -102,3 +103,20 @@ def test_exponents_of_a_whole_crossing_fit_the_packet(tmp_path: Path) -> None:
     program = compile_onnx(path, load_target(narrow)).program
     assert program is not None
     assert program.header["packet"]["fields"]["exponent"] == 3
+
+
+def test_tensors_of_quantizers_behind_a_softmax_can_be_dumped(tmp_path: Path) -> None:
+    """Post-training quantization puts a quantizer behind the last Softmax; its integers count."""
+    build = NetworkBuilder((2, 3, 3))
+    x = build.gemm(build.flatten(build.quantize("image")), 5)
+    grid = build.calibrate(soft := build.node("Softmax", [build.quantize(x, "INT8")]), "UINT8")
+    model = build.finish(output=build.quantize(soft, "UINT8", grid=grid))
+    path = tmp_path / "net.onnx"
+    onnx.save(model, path)
+    program = compile_onnx(path, load_target("elsa-6x6")).program
+    assert program is not None
+    image = images_for(model, 3)
+    result = run_program(program, {"image": image}, tensors=True)
+    late = next(n.output[0] for n in model.graph.node if n.input[0] == soft)
+    integers = np.rint(run(model, image)["output"] / grid.scale) + grid.zero
+    assert np.array_equal(result.tensors[late], integers)
