@@ -2,6 +2,8 @@
 
     python benchmarks/engines.py [--images N] [--runs N] [--json OUT]
 
+All 360 images take about ten minutes, nearly all of them in the interpreter.
+
 Both engines run the same images of the same program in this process. The kernels of the fast engine
 are compiled before the clock starts; what that costs is measured apart, in fresh processes with an
 empty and a filled cache.
