@@ -6,11 +6,12 @@ assignment used.
 """
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import DictionaryAttr, IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import DictionaryAttr, ModuleOp
 from xdsl.passes import ModulePass
 
 from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
+from elsac.dialects.net import int_attr
 from elsac.passes.capacity import MEMORIES, Estimator, room
 
 
@@ -33,8 +34,8 @@ class AllocateMemory(ModulePass):
             core = used.setdefault(o.core.value.data, dict.fromkeys(MEMORIES, 0))
             entries = {}
             for memory, size in estimator.need(o).bytes().items():
-                entries[f"{memory}_at"] = IntegerAttr(core[memory], i64)
-                entries[f"{memory}_bytes"] = IntegerAttr(size, i64)
+                entries[f"{memory}_at"] = int_attr(core[memory])
+                entries[f"{memory}_bytes"] = int_attr(size)
                 core[memory] += size
                 if core[memory] > has[memory]:
                     raise CompileError(

@@ -10,11 +10,12 @@ from itertools import pairwise
 from math import isqrt
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
 from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
+from elsac.dialects.net import int_attr
 from elsac.passes.capacity import MEMORIES, Estimator, Need, room
 from elsac.passes.core_packing import pack
 from elsac.targets import Target
@@ -37,7 +38,7 @@ class AssignCores(ModulePass):
         actors = [o for o in op.body.ops if isinstance(o, token.ActorOp)]
         groups: list[Group] = [([a], estimator.need(a)) for a in actors]
         for actor, core in zip(actors, assigned(groups, context.target), strict=True):
-            actor.core = IntegerAttr(core, i64)
+            actor.core = int_attr(core)
         for o in op.body.ops:
             if isinstance(o, token.SourceOp):
                 readers = [u.operation for u in o.output.uses]
@@ -46,7 +47,7 @@ class AssignCores(ModulePass):
                     for r in readers
                     if isinstance(r, token.ActorOp) and r.core is not None
                 ]
-                o.core = IntegerAttr(min(cores, default=0), i64)
+                o.core = int_attr(min(cores, default=0))
 
 
 def assigned(single: list[Group], target: Target) -> list[int]:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from elsac.context import Blobs, CompileError, compiler_context, node_name
 from elsac.dialects import spiking
+from elsac.dialects.net import int_attr
 from elsac.passes.ranges import synapse_range, width
 
 Bounds = tuple[NDArray[Any], NDArray[Any]]
@@ -45,8 +46,8 @@ class ProveRanges(ModulePass):
                     f"{bits} bits; the target '{context.target.name}' has at most "
                     f"{context.target.membrane_bits_max}: use smaller weights or fewer inputs"
                 )
-            o.charge_lo, o.charge_hi = IntegerAttr(lo, i64), IntegerAttr(hi, i64)
-            o.bits = IntegerAttr(bits, i64)
+            o.charge_lo, o.charge_hi = int_attr(lo), int_attr(hi)
+            o.bits = int_attr(bits)
 
 
 def current_bounds(value: SSAValue, blobs: Blobs) -> Bounds:

@@ -9,13 +9,14 @@ from itertools import pairwise
 from math import lcm
 
 from xdsl.context import Context
-from xdsl.dialects.builtin import IntegerAttr, ModuleOp, i64
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from elsac.context import Blobs, CompileError, compiler_context, like
 from elsac.dialects import token
+from elsac.dialects.net import int_attr
 from elsac.passes.capacity import Estimator, Need, room
 from elsac.targets import Target
 
@@ -62,7 +63,7 @@ class TileColumns(ModulePass):
                 if one_to_one and not (base < columns[1] and columns[0] < base + width):
                     continue  # none of its columns is ours
                 step = use.clone()
-                step.properties["base"] = IntegerAttr(base, i64)
+                step.properties["base"] = int_attr(base)
                 inputs.append(part)
                 steps.append(step)
         old = token.stream(op.output)

@@ -4,7 +4,6 @@ from xdsl.dialects.builtin import (
     I64,
     IntegerAttr,
     StringAttr,
-    i64,
 )
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -19,7 +18,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import dims
+from elsac.dialects.net import dims, int_attr
 from elsac.dialects.qann.types import ELEMENT_TYPES, AnyTensor, RealType, TracerType
 
 
@@ -40,7 +39,7 @@ class InputOp(IRDLOperation):
         super().__init__(
             properties={
                 "tensor_name": StringAttr(tensor_name),
-                "zero": IntegerAttr(zero, i64),
+                "zero": int_attr(zero),
                 "element_type": StringAttr(element_type),
             },
             result_types=[type],
@@ -107,7 +106,7 @@ class ProbeOp(IRDLOperation):
             operands=[input],
             properties={
                 "tensor_name": StringAttr(tensor_name),
-                "zero": IntegerAttr(zero, i64),
+                "zero": int_attr(zero),
                 "element_type": StringAttr(element_type),
             },
         )
@@ -145,7 +144,7 @@ class OutputOp(IRDLOperation):
             operands=[input],
             properties={
                 "tensor_name": StringAttr(tensor_name),
-                "zero": None if zero is None else IntegerAttr(zero, i64),
+                "zero": None if zero is None else int_attr(zero),
                 "element_type": None if element_type is None else StringAttr(element_type),
             },
         )

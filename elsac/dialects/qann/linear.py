@@ -5,7 +5,6 @@ from xdsl.dialects.builtin import (
     FlatSymbolRefAttrConstr,
     IntegerAttr,
     SymbolRefAttr,
-    i64,
 )
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -19,7 +18,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr, check_pool, dims
+from elsac.dialects.net import WindowAttr, check_pool, dims, int_attr
 from elsac.dialects.qann.types import RealType, TracerType
 
 
@@ -52,7 +51,7 @@ class ConvOp(IRDLOperation):
             properties={
                 "weight": SymbolRefAttr(weight),
                 "window": window,
-                "groups": IntegerAttr(groups, i64),
+                "groups": int_attr(groups),
             },
             result_types=[RealType((out_channels, *window.output(height, width)))],
         )

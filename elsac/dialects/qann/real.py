@@ -30,15 +30,21 @@ from elsac.dialects.qann.types import RealType
 class _ConstantOp(IRDLOperation):
     """An element-wise op with a blob of rationals, broadcast against the shape as in numpy."""
 
-    def _init(self, input: SSAValue, name: str, blob: str) -> None:
+    input = operand_def(RealType)
+    by = prop_def(FlatSymbolRefAttrConstr)
+    output = result_def(RealType)
+    traits = traits_def(Pure())
+    assembly_format = "$input `by` $by attr-dict `:` type($input) `->` type($output)"
+
+    def __init__(self, input: SSAValue, by: str) -> None:
         super().__init__(
             operands=[input],
-            properties={name: SymbolRefAttr(blob)},
+            properties={"by": SymbolRefAttr(by)},
             result_types=[RealType(dims(input))],
         )
 
     def verify_(self) -> None:
-        if dims(self.operands[0]) != dims(self.results[0]):
+        if dims(self.input) != dims(self.output):
             raise VerifyException("a constant keeps the shape")
 
 
@@ -47,14 +53,6 @@ class ScaleOp(_ConstantOp):
     """Multiply by constants (a weight scale, Mul, Div, the gamma of a batch normalization)."""
 
     name = "qann.scale"
-    input = operand_def(RealType)
-    by = prop_def(FlatSymbolRefAttrConstr)
-    output = result_def(RealType)
-    traits = traits_def(Pure())
-    assembly_format = "$input `by` $by attr-dict `:` type($input) `->` type($output)"
-
-    def __init__(self, input: SSAValue, by: str) -> None:
-        self._init(input, "by", by)
 
 
 @irdl_op_definition
@@ -62,14 +60,6 @@ class OffsetOp(_ConstantOp):
     """Add constants (a bias, Add, Sub, the beta of a batch normalization)."""
 
     name = "qann.offset"
-    input = operand_def(RealType)
-    by = prop_def(FlatSymbolRefAttrConstr)
-    output = result_def(RealType)
-    traits = traits_def(Pure())
-    assembly_format = "$input `by` $by attr-dict `:` type($input) `->` type($output)"
-
-    def __init__(self, input: SSAValue, by: str) -> None:
-        self._init(input, "by", by)
 
 
 @irdl_op_definition

@@ -8,7 +8,6 @@ from xdsl.dialects.builtin import (
     IntegerAttr,
     StringAttr,
     SymbolRefAttr,
-    i64,
 )
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -23,7 +22,7 @@ from xdsl.irdl import (
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from elsac.dialects.net import WindowAttr, check_pool, dims
+from elsac.dialects.net import WindowAttr, check_pool, dims, int_attr
 from elsac.dialects.qann.types import (
     AnyTensor,
     RealType,
@@ -108,7 +107,7 @@ class ConcatOp(IRDLOperation):
             result = TracerType(shape, lo, hi, result.scale)
         super().__init__(
             operands=[inputs],
-            properties={"axis": IntegerAttr(axis, i64)},
+            properties={"axis": int_attr(axis)},
             result_types=[result],
         )
 
