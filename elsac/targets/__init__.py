@@ -56,10 +56,16 @@ class Target:
     """ST-BIF circuits: neurons of a row that a PE serves at once."""
     adder_inputs: int = _integer(2, 1024)
     """Inputs of each circuit's adder tree: spikes that one pass adds up."""
+    circuit_sharing: str = _choice("time", "space")
+    """How layers of one core share its circuits: in turns, or each with circuits of its own."""
+    memory: str = _choice("split", "pooled")
+    """Whether a PE has one memory each for weights, membranes and tracers, or one for all."""
     weight_sram_bytes_per_pe: int = _integer(0, 1 << 40)
     membrane_sram_bytes_per_pe: int = _integer(0, 1 << 40)
     """Membranes, and the threshold staircases, which are charged to this memory."""
     tracer_sram_bytes_per_pe: int = _integer(0, 1 << 40)
+    pool_sram_bytes_per_pe: int = _integer(0, 1 << 40)
+    """The one memory of a PE where memory is "pooled", else 0."""
     clock_hz: int = _integer(1, 100_000_000_000)
     supply_volts: float = _number(0.1, 10.0)
     process_nm: int = _integer(1, 10_000)
@@ -67,12 +73,25 @@ class Target:
     """Widest membrane that the circuits accept. Engines compute in 64 bits, hence the limit of 48:
     sixteen bits remain for the spikes of one packet and their shifts."""
 
+    membrane_bits_min: int = _integer(0, 48)
+    """Least width that a membrane is charged, whatever was proved; 0: the proved width."""
+
     alphabet: str = _choice("ternary", "shift")
     """Values of a spike: -1 and +1, or signed powers of two."""
     shift_rule: str = _choice("none", "nearest", "floor")
     """How far a neuron of the shift alphabet moves in one step; "none" for ternary spikes."""
 
-    packet: str = _choice("baer")
+    chip_width: int = _integer(1, 256)
+    """Columns of the mesh on one chip; the links between columns of two chips are the slow ones."""
+    chip_height: int = _integer(1, 256)
+    chip_link_hops: int = _integer(1, 1000)
+    """What a link between two chips costs, in hops of a link on chip."""
+    virtual_channels: int = _integer(1, 64)
+    """Virtual channels of a link."""
+    ejection_fifo_bytes_per_core: int = _integer(1, 1 << 30)
+    """Room for flits that have arrived at a core and are not taken up yet."""
+
+    packet: str = _choice("baer", "bundle", "aer-truenorth", "aer-morphic")
     flit_bits: int = _integer(8, 65536)
     flit_destination_bits: int = _integer(1, 32)
     flit_type_bits: int = _integer(2, 8)
@@ -98,6 +117,24 @@ class Target:
                 f"target '{self.name}': flit_exponent_bits = {self.flit_exponent_bits} does not go "
                 f"with alphabet = '{self.alphabet}'; expected {'0' if ternary else '1 to 6'}"
             )
+        if (self.memory == "pooled") != (self.pool_sram_bytes_per_pe > 0):
+            expected = "above 0" if self.memory == "pooled" else "0"
+            raise TargetError(
+                f"target '{self.name}': pool_sram_bytes_per_pe = {self.pool_sram_bytes_per_pe} "
+                f"does not go with memory = '{self.memory}'; expected {expected}"
+            )
+        if self.membrane_bits_min > self.membrane_bits_max:
+            raise TargetError(
+                f"target '{self.name}': membrane_bits_min = {self.membrane_bits_min} is above "
+                f"membrane_bits_max = {self.membrane_bits_max}"
+            )
+        for side in ("width", "height"):
+            mesh, chip = getattr(self, f"mesh_{side}"), getattr(self, f"chip_{side}")
+            if mesh % chip and chip < mesh:
+                raise TargetError(
+                    f"target '{self.name}': chips of chip_{side} = {chip} do not divide "
+                    f"mesh_{side} = {mesh}"
+                )
         if self.cores > 1 << self.flit_destination_bits:
             raise TargetError(
                 f"target '{self.name}': {self.flit_destination_bits} destination bits cannot name "
