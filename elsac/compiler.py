@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from elsac.targets import Target
 LEVELS = {
     "qann": "fold",
     "spiking": "prove-ranges",
-    "token": "allocate-memory",
+    "token": "verify-mapping",
     "elsa": "convert-token-to-elsa",
 }
 """The pass after which each level is complete."""
@@ -27,12 +27,24 @@ LEVELS = {
 
 @dataclass(frozen=True)
 class Options:
-    """What a user can choose about a compilation."""
+    """What a user can choose about a compilation. None leaves a choice to the target, or to the
+    effort.
+    """
 
     coding: str = "bitplane"
     seed: int = 0
-    placement: str = "snake"
-    shift_rule: str | None = None  # the target's own, if None
+    shift_rule: str | None = None
+    effort: int = 1
+    """0: the first mapping that fits, quickly; 1: a good one; 2: the best that can be proved."""
+    objective: str = "latency"
+    tiling: str = "both"
+    placement: str | None = None
+    routing: str | None = None
+    packet: str | None = None
+    flit_bits: int | None = None
+    schedule: str = "raster"
+    profile: str | None = None
+    """A file with the spikes of each layer and step, from which traffic and work are estimated."""
 
 
 @dataclass
@@ -46,30 +58,48 @@ class Compiled:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-PLACEMENTS = ("snake", "random")
-"""The methods of the pass `place-cores`."""
+CHOICES: dict[str, tuple[str, ...]] = {
+    "coding": ("bitplane", "spikes", "analog"),
+    "shift_rule": ("ternary", "floor", "nearest"),
+    "objective": ("latency", "energy", "cores"),
+    "tiling": ("both", "columns"),
+    "placement": ("anneal", "hilbert-swap", "hilbert", "snake", "random"),
+    "routing": ("auto", "xy", "o1turn", "valiant", "lp"),
+    "packet": ("baer", "bundle", "aer-truenorth", "aer-morphic"),
+    "schedule": ("raster", "shells", "shells-padded", "bands", "serpentine"),
+}
+"""What passes know by name. Literals, so that the command line need not load the passes."""
+
+EFFORTS = (0, 1, 2)
 
 
 def check_options(options: Options) -> None:
     """Refuse choices that no pass knows: they become text of the pipeline, so quotes in them would
     end as errors of its parser.
     """
-    from elsac.dialects.spiking.types import Alphabet, Coding
-
-    for name, value, known in (
-        ("coding", options.coding, tuple(Coding)),
-        ("placement", options.placement, PLACEMENTS),
-        ("shift rule", options.shift_rule, (None, *Alphabet)),
-    ):
-        if value not in known:
-            names = ", ".join(str(k) for k in known if k is not None)
-            raise CompileError(f"the {name} {value!r} is not one of {names}")
-    if not isinstance(options.seed, int):
-        raise CompileError(f"the seed {options.seed!r} is not an integer")
+    for name, known in CHOICES.items():
+        value, label = getattr(options, name), name.replace("_", " ")
+        optional = type(options).__dataclass_fields__[name].default is None
+        if value not in known and not (value is None and optional):
+            raise CompileError(f"the {label} {value!r} is not one of {', '.join(known)}")
+    for name in ("seed", "effort"):
+        if not isinstance(getattr(options, name), int):
+            raise CompileError(f"the {name} {getattr(options, name)!r} is not an integer")
+    if options.effort not in EFFORTS:
+        raise CompileError(f"the effort {options.effort} is not one of 0, 1, 2")
+    if options.flit_bits is not None and not 8 <= options.flit_bits <= 65536:
+        raise CompileError(f"flits of {options.flit_bits} bits; expected 8 to 65536")
+    if options.profile is not None and not options.profile.isprintable():
+        raise CompileError(f"the profile {options.profile!r} is no name of a file")
 
 
 def pipeline(target: Target, options: Options) -> str:
     """The passes and their options, as `elsac-opt -p` takes them."""
+    return ",".join(pipeline_steps(target, options))
+
+
+def pipeline_steps(target: Target, options: Options) -> list[str]:
+    """The passes, each with its options."""
     check_options(options)
     alphabet = target.spike_rule
     if options.shift_rule is not None:
@@ -79,24 +109,47 @@ def pipeline(target: Target, options: Options) -> str:
                 "for example --target elsa-6x6-shift"
             )
         alphabet = options.shift_rule
-    return ",".join(
-        [
-            "check-blobs",
-            "fold",
-            f'convert-qann-to-spiking{{alphabet="{alphabet}" coding="{options.coding}"}}',
-            "fold-index-maps",
-            "prove-ranges",
-            "convert-spiking-to-token",
-            "tile-columns",
-            "assign-cores",
-            f'place-cores{{method="{options.placement}" seed={options.seed}}}',
-            "route-streams",
-            "certify-routes",
-            "bundle-packets",
-            "allocate-memory",
-            "convert-token-to-elsa",
-        ]
+    # Circuits that are not shared bind like memories, of which the quick passes know nothing.
+    shared = target.circuit_sharing == "time"
+    quick, effort, seed = options.effort == 0, options.effort, options.seed
+    placement = options.placement or ("snake" if quick else "anneal")
+    routing = options.routing or ("xy" if quick else "auto")
+    partition = _step(
+        "partition", objective=options.objective, tiling=_tiling(options), effort=effort, seed=seed
     )
+    return [
+        "check-blobs",
+        "fold",
+        _step("convert-qann-to-spiking", alphabet=alphabet, coding=options.coding),
+        "fold-index-maps",
+        "prove-ranges",
+        "convert-spiking-to-token",
+        _step("order-spines", schedule=options.schedule),
+        _step("estimate-load", profile=options.profile),
+        _step("bundle-packets", kind=options.packet, flit=options.flit_bits),
+        *(["tile-columns", "assign-cores"] if quick and shared else [partition]),
+        _step("place-cores", method=placement, effort=effort, seed=seed),
+        _step("route-streams", method=routing, seed=seed),
+        "allocate-memory",
+        "verify-mapping",
+        "convert-token-to-elsa",
+    ]
+
+
+def _tiling(options: Options) -> str:
+    """What may be cut: the deferral of padded shells speaks of whole maps."""
+    return "columns" if options.schedule == "shells-padded" else options.tiling
+
+
+def _step(name: str, **options: str | int | None) -> str:
+    """One pass of a pipeline with its options, those of None left to the pass."""
+    given = {key: value for key, value in options.items() if value is not None}
+    texts = [f"{k}={v}" if isinstance(v, int) else f'{k}="{_escaped(v)}"' for k, v in given.items()]
+    return f"{name}{{{' '.join(texts)}}}" if texts else name
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def new_context(target: Target) -> CompilerContext:
@@ -172,6 +225,20 @@ def compile_onnx(
         compiled.program = emit(imported, context, spec, target, options, Path(path).name)
         seconds["emit"] = time.perf_counter() - start
     return compiled
+
+
+def fit_of(path: str | Path, target: Target, options: Options) -> dict[str, Any]:
+    """What each layer of a network needs of a target, what binds, and what would fit, in JSON
+    types: the fields of `elsac.mapping.partition.Fit`, `target` and `fits`.
+    """
+    from elsac.frontends import import_onnx
+    from elsac.passes.partition import fit_of_module
+
+    context = new_context(target)
+    imported = import_onnx(path, context)
+    lower(imported.module, context, pipeline(target, options), "bundle-packets")
+    fit = fit_of_module(imported.module, context, options.tiling)
+    return {**asdict(fit), "fits": fit.fits, "target": target.to_dict()}
 
 
 def emit(

@@ -87,6 +87,7 @@ class _Emitter:
         self.code: list[int] = []
         self.weights, self.thresholds = _Pool(np.int32), _Pool(np.int64)
         self.row_classes, self.depends = _Pool(np.int32), _Pool(np.int32)
+        self.row_orders = _Pool(np.int32)
         self.map_starts, self.map_targets = _Pool(np.int64), _Pool(np.int32)
         self.flat: dict[str, NDArray[Any]] = {}
         self.cores: list[tuple[int, ...]] = []
@@ -125,6 +126,7 @@ class _Emitter:
             thresholds=self.thresholds.array(),
             row_classes=self.row_classes.array(),
             depends=self.depends.array(),
+            row_orders=self.row_orders.array(),
             map_indptr=self.map_starts.array(),
             map_targets=self.map_targets.array(2),
             links=np.array(self.links, dtype=np.int32).reshape(-1, 2),
@@ -141,12 +143,21 @@ class _Emitter:
             **self.header,
             "target": target.to_dict(),
             "target_sha256": target.sha256,
+            "mapping": self.claims(),
             "packet": {
                 "kind": packet.kind.data,
                 "flit_bits": packet.flit.value.data,
                 "fields": fields,
                 "capacity": packet.capacity.value.data,
             },
+        }
+
+    def claims(self) -> dict[str, dict[str, Any]]:
+        """What the passes claim of the mapping, verified, but for the proof itself."""
+        return {
+            op.subject.data: {k: _value(v) for k, v in op.figures.data.items() if k != "order"}
+            for op in self.module.body.ops
+            if isinstance(op, token.ClaimOp)
         }
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -234,7 +245,7 @@ class _Emitter:
             assert isinstance(port, elsa.PortOp)
             self.ports.append(self.port(port))
         for route in op.routes:
-            self.route(route)
+            self.route(route, op.number("rows"))
         row = {
             **{name: op.number(name) for name in op.NUMBERS},
             "core": core,
@@ -243,6 +254,9 @@ class _Emitter:
             "ports": len(self.ports) - first_port,
             "on_row": self.handler(op.row),
             "depends": self.depends.add(self.blob(op.depends)),
+            "row_order": (
+                -1 if op.row_order is None else self.row_orders.add(self.blob(op.row_order))
+            ),
             "input": -1 if op.input is None else op.input.value.data,
             "first_route": first_route,
             "routes": len(self.routes) - first_route,
@@ -256,15 +270,21 @@ class _Emitter:
             self.numbers[op.source.root_reference.data],
             op.column_base.value.data,
             op.spines.value.data,
+            op.first.value.data,
+            op.stop.value.data,
             self.handler(op.spikes),
             self.handler(op.end),
         )
 
-    def route(self, route: token.RouteAttr) -> None:
+    def route(self, route: token.RouteAttr, rows: int) -> None:
         """Append a route and its links, mesh places numbered row by row."""
         width = self.context.target.mesh_width
         links = list(pairwise(y * width + x for x, y in route.path))
-        self.routes.append((self.core_at[route.path[-1]], len(self.links), len(links)))
+        tree = (route.tree.data, route.weight.data, route.channel.data)
+        reach = (*route.reach(rows), route.credits.data)
+        self.routes.append(
+            (self.core_at[route.path[-1]], len(self.links), len(links), *tree, *reach)
+        )
         self.links.extend(links)
 
     def bindings(self) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Hand-made programs for tests of the engines: layers with random weights, without a compiler.
 
-`Builder` assembles a `Program` layer by layer, each in one or more tiles, all on one core. It keeps
-a dense formula beside every layer, so that `expected` gives the tracers in which a run must end.
+`Builder` assembles a `Program` layer by layer, each in one or more tiles (shares of its columns
+times bands of its lines), all on one core. It keeps a dense formula beside every layer, so that
+`expected` gives the tracers in which a run must end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,19 +15,31 @@ from numpy.typing import NDArray
 
 from elsac.runtime import program as tables
 from elsac.runtime.isa import words
+from elsac.runtime.packets import Baer, Bundle, Morphic, PacketFormat
 from elsac.runtime.program import NEVER, Program
 
 Ints = NDArray[np.int64]
 Values = list[Ints]  # [rows, columns] of every layer
 Word = tuple[str, dict[str, int]]
 
+FIVE = Baer(flit_bits=80, destination=2, position=8)
+"""Flits of five spikes."""
+PACKETS: tuple[PacketFormat, ...] = (
+    FIVE,
+    Bundle(flit_bits=48, destination=2, spine=8, position=6),
+    Bundle(flit_bits=64, destination=2, spine=8, position=6, exponent=3, rice=1),
+    Morphic(48, spine=8, position=8, sign=1, exponent=0, check=15, chip=4, core=2),
+)
+
 END: Word = ("end", {})
+NEXT: Word = ("next", {})
+COUNT: Word = ("count", {})
 SEND: Word = ("send", {})
 
 
 @dataclass
 class Layer:
-    """A layer of `height` x `width` rows; `threads` hold equal shares of its columns."""
+    """A layer of `height` x `width` rows; `threads` hold its tiles."""
 
     number: int
     height: int
@@ -43,13 +57,15 @@ class Layer:
 @dataclass
 class Port:
     """One input of a tile: the layer that sends, and the handlers, which see its channels from
-    `base` on.
+    `base` on. Every tile of the layer sends to it, or one `thread` alone; of that only `spines`.
     """
 
     layer: Layer
     on_spikes: list[Word]
     on_end: list[Word]
     base: int = 0
+    thread: int = -1
+    spines: tuple[int, int] | None = None
 
 
 @dataclass
@@ -63,6 +79,7 @@ class Builder:
     formulas: list[Callable[[Values], Ints]] = field(default_factory=list)
     inputs: list[dict[str, Any]] = field(default_factory=list)
     readings: list[dict[str, Any]] = field(default_factory=list)
+    packets: PacketFormat = FIVE
 
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -79,11 +96,22 @@ class Builder:
         return self.add("code", *words(*instructions).tolist())
 
     def window(
-        self, source: Layer, out: tuple[int, int], kernel: int, stride: int, pad: int, dilation: int
+        self,
+        source: Layer,
+        out: tuple[int, int],
+        kernel: int,
+        stride: int,
+        pad: int,
+        dilation: int,
+        lines: tuple[int, int] | None = None,
+        band: tuple[int, int] | None = None,
     ) -> int:
-        shape = (source.height, source.width, *out)
+        """Add a window, of all lines or of a band of them, over some lines of the source."""
+        (low, high), (first, last) = lines or (0, source.height), band or (0, out[0])
+        shape = (high - low, source.width, last - first, out[1])
+        top = pad - first * stride + low
         return self.add(
-            "windows", (*shape, kernel, kernel, stride, stride, pad, pad, dilation, dilation)
+            "windows", (*shape, kernel, kernel, stride, stride, top, pad, dilation, dilation)
         )
 
     def weights(self, values: Ints, inputs_per_group: int, first_input: int = 0) -> int:
@@ -138,40 +166,127 @@ class Builder:
         bits: int = 0,
         copy: tuple[int, int] = (0, 0),
         source: int = -1,
+        base: int | None = None,
+        band: tuple[int, int] | None = None,
+        row_order: Sequence[int] = (),
     ) -> None:
-        """Add a thread with the next `columns` columns of a layer."""
-        base = sum(self.tables["threads"][t][4] for t in layer.threads)
-        streams = [(port, thread) for port in ports for thread in port.layer.threads]
+        """Add a thread with `columns` of a layer's columns, from `base` or the last tile's end on,
+        and with a band of its lines or all.
+        """
+        threads = self.tables.setdefault("threads", [])
+        if base is None:
+            base = sum(threads[t]["columns"] for t in layer.threads)
+        first, last = band or (0, layer.height)
+        rows = (last - first) * layer.width
         handlers = [(self.code(*p.on_spikes, END), self.code(*p.on_end, END)) for p in ports]
         first_port = len(self.tables.setdefault("ports", []))
-        for port, thread in streams:
-            entry = self.tables["threads"][thread]
-            index = next(i for i, other in enumerate(ports) if other is port)
-            self.add("ports", (thread, port.base + entry[5], entry[3], *handlers[index]))
-        links = self.rng.integers(0, 4, (3, 2)).tolist()
-        first_link = self.add("links", *links)
-        first_route = self.add("routes", (1, first_link, 2), (2, first_link + 1, 2))
-        order = len(self.tables.setdefault("threads", []))
+        for port, handler in zip(ports, handlers, strict=True):
+            for number in port.layer.threads if port.thread < 0 else [port.thread]:
+                entry = threads[number]
+                spines = port.spines or (0, entry["rows"])
+                shift = port.base + entry["column_base"]
+                self.add("ports", (number, shift, entry["rows"], *spines, *handler))
+        first_route, routes = self._routes(rows)
+        order = len(threads)
         layer.threads.append(order)
         self.add(
             "threads",
-            (
-                *(0, layer.number, order, layer.rows, columns, base, layer.lo, layer.hi, bits),
-                *(*copy, first_port, len(streams), self.code(*on_row, END)),
-                self.add("depends", *(depends or [0] * layer.rows)),
-                *(source, first_route, 2),
-            ),
+            {
+                "core": 0,
+                "layer": layer.number,
+                "order": order,
+                "rows": rows,
+                "columns": columns,
+                "column_base": base,
+                "row_base": first * layer.width,
+                "lo": layer.lo,
+                "hi": layer.hi,
+                "membrane_bits": bits,
+                "trace_spines": copy[0],
+                "trace_columns": copy[1],
+                "first_port": first_port,
+                "ports": len(self.tables["ports"]) - first_port,
+                "on_row": self.code(*on_row, END),
+                "depends": self.add("depends", *(depends or [0] * rows)),
+                "row_order": self.add("row_orders", *row_order) if len(row_order) else -1,
+                "input": source,
+                "first_route": first_route,
+                "routes": routes,
+            },
         )
 
+    def _routes(self, rows: int) -> tuple[int, int]:
+        """Add one or two trees of routes to some of the cores 1 to 3; return first and number."""
+        first, trees = len(self.tables.setdefault("routes", [])), int(self.rng.integers(1, 3))
+        for tree in range(trees):
+            weight, channel = int(self.rng.integers(1, 4)), int(self.rng.integers(0, 4))
+            for core in self.rng.permutation([1, 2, 3])[: int(self.rng.integers(1, 4))].tolist():
+                # The second tree takes the line below.
+                path = [*range(tree * 256, tree * 256 + core + 1)]
+                path = [0, *path, core] if tree else path
+                start = self.add("links", *(list(pair) for pair in pairwise(path)))
+                spines = sorted(self.rng.integers(0, rows + 1, 2).tolist())
+                link = (core, start, len(path) - 1, tree, weight, channel)
+                self.add("routes", (*link, *(spines if self.rng.random() < 0.5 else (0, rows)), 8))
+        return first, len(self.tables["routes"]) - first
+
+    def _ports(
+        self,
+        sources: Sequence[tuple[Layer, list[Word]]],
+        out: tuple[int, int],
+        geometry: tuple[int, int, int, int],
+        band: tuple[int, int],
+    ) -> tuple[list[Port], list[int]]:
+        """The ports of a band of `out`: for each tile of the sources, those of its spines that the
+        band reads. Return the dependency counts of its rows as well.
+        """
+        ports: list[Port] = []
+        depends = np.zeros((band[1] - band[0]) * out[1], int)
+        for source, work in sources:
+            pairs = window_pairs(source.height, source.width, *out, *geometry)
+            for thread in source.threads:
+                entry = self.tables["threads"][thread]
+                low, rows = entry["row_base"], entry["rows"]
+                read = [
+                    (row - band[0] * out[1], spine - low)
+                    for row, _, spine in pairs
+                    if band[0] <= row // out[1] < band[1] and low <= spine < low + rows
+                ]
+                for row, _ in read:
+                    depends[row] += 1
+                spines = sorted(spine for _, spine in read) or [0, -1]
+                lines = (low // source.width, (low + rows) // source.width)
+                window = self.window(source, out, *geometry, lines=lines, band=band)
+                taps: Word = ("taps", {"window": window})
+                on_spikes = [taps, *work, NEXT] if work[0][0] != "trace" else work
+                if work[0][0] == "trace":
+                    on_spikes = [("trace", {"base": low + work[0][1]["base"]})]
+                span = (spines[0], spines[-1] + 1)
+                ports.append(Port(source, on_spikes, [taps, COUNT, NEXT], 0, thread, span))
+        return ports, depends.tolist()
+
     def source(
-        self, shape: tuple[int, int], columns: int, lo: int, hi: int, coding: str, tiles: int = 1
+        self,
+        shape: tuple[int, int],
+        columns: int,
+        lo: int,
+        hi: int,
+        coding: str,
+        tiles: int = 1,
+        bands: int = 1,
+        shuffled: bool = False,
     ) -> Layer:
+        """Add an input; its spines are injected in raster order or, if `shuffled`, in another."""
         index = len(self.inputs)
         self.inputs.append({"name": f"x{index}", "lo": lo, "hi": hi, "coding": coding})
         layer = self.layer(shape, columns, lo, hi, lambda values: values[0])
         self.formulas[-1] = lambda values: self._given[index]
-        for share in _shares(columns, tiles):
-            self.tile(layer, share, [("inject", {}), SEND], source=index)
+        for band, start, share in _grid(layer, tiles, bands):
+            rows = (band[1] - band[0]) * layer.width
+            order = self.rng.permutation(rows).tolist() if shuffled else []
+            on_row: list[Word] = [("inject", {}), SEND]
+            where: Any = {"base": start, "band": band, "row_order": order}
+            self.tile(layer, share, on_row, source=index, **where)
         return layer
 
     def conv(
@@ -190,6 +305,7 @@ class Builder:
         bits: int = 24,
         classes: int = 1,
         fires: bool = True,
+        bands: int = 1,
     ) -> Layer:
         """Add a convolution with random weights; `groups` or `tiles` is 1. Readouts do not fire."""
         span = dilation * (kernel - 1) + 1
@@ -198,12 +314,8 @@ class Builder:
         inputs, outputs = source.columns, columns // groups
         values = self.rng.integers(-7, 8, (kernel * kernel, inputs, outputs))
         values[self.rng.random(values.shape) < 0.2] = 0
-        window = self.window(source, out, kernel, stride, pad, dilation)
-        geometry = (source.height, source.width, *out, kernel, stride, pad, dilation)
-        pairs = window_pairs(*geometry)
-        depends = [0] * (out[0] * out[1])
-        for row, _, _ in pairs:
-            depends[row] += len(source.threads)
+        geometry = (kernel, stride, pad, dilation)
+        pairs = window_pairs(source.height, source.width, *out, *geometry)
         stairs = self._stairs(columns, lo, hi, 40 << shift, classes)
         row_class = self.rng.integers(0, classes, out[0] * out[1]) if classes > 1 else None
 
@@ -216,35 +328,36 @@ class Builder:
             return climb(charge, stairs, lo, row_class) if fires else np.zeros_like(charge)
 
         layer = self.layer(out, columns, lo, hi, formula)
-        start = 0
-        for share in _shares(columns, tiles):
+        for band, start, share in _grid(layer, tiles, bands):
             part = values if groups > 1 else values[:, :, start : start + share]
             segment = self.weights(part, inputs // groups)
             acc: Word = ("acc", {"weights": segment, "shift": shift})
-            taps: Word = ("taps", {"window": window})
-            port = Port(source, [taps, acc, ("next", {})], [taps, ("count", {}), ("next", {})])
+            ports, depends = self._ports([(source, [acc])], out, geometry, band)
+            rows = slice(band[0] * out[1], band[1] * out[1])
             stair = self.staircase(
                 stairs[:, start : start + share],
                 lo,
-                [] if row_class is None else row_class.tolist(),
+                [] if row_class is None else row_class[rows].tolist(),
             )
             on_row: list[Word] = [("fire", {"stairs": stair}), SEND] if fires else []
-            self.tile(layer, share, on_row, [port], depends, bits)
-            start += share
+            self.tile(layer, share, on_row, ports, depends, bits, base=start, band=band)
         return layer
 
     def total(
-        self, sources: Sequence[Layer], lo: int = 0, hi: int = 7, kernel: int = 1, tiles: int = 1
+        self,
+        sources: Sequence[Layer],
+        lo: int = 0,
+        hi: int = 7,
+        kernel: int = 1,
+        tiles: int = 1,
+        bands: int = 1,
     ) -> Layer:
         """Add a residual sum or, with a kernel, an average pool: `add`s with random factors."""
         first = sources[0]
         out = (first.height // kernel, first.width // kernel)
-        window = self.window(first, out, kernel, kernel, 0, 1)
-        pairs = window_pairs(first.height, first.width, *out, kernel, kernel, 0, 1)
+        geometry = (kernel, kernel, 0, 1)
+        pairs = window_pairs(first.height, first.width, *out, *geometry)
         factors = self.rng.integers(1, 4, (len(sources), first.columns))
-        depends = [0] * (out[0] * out[1])
-        for row, _, _ in pairs:
-            depends[row] += sum(len(source.threads) for source in sources)
         stairs = self._stairs(first.columns, lo, hi, 8 * kernel, 1)
 
         def formula(values: Values) -> Ints:
@@ -255,33 +368,33 @@ class Builder:
             return climb(charge, stairs, lo, None)
 
         layer = self.layer(out, first.columns, lo, hi, formula)
-        taps: Word = ("taps", {"window": window})
-        start = 0
-        for share in _shares(first.columns, tiles):
-            ports = []
+        for band, start, share in _grid(layer, tiles, bands):
+            adds: list[tuple[Layer, list[Word]]] = []
             for source, factor in zip(sources, factors, strict=True):
                 segment = self.constants(factor[start : start + share].tolist(), start)
-                add: Word = ("add", {"constants": segment})
-                ports.append(
-                    Port(source, [taps, add, ("next", {})], [taps, ("count", {}), ("next", {})])
-                )
+                adds.append((source, [("add", {"constants": segment})]))
+            ports, depends = self._ports(adds, out, geometry, band)
             stair = self.staircase(stairs[:, start : start + share], lo)
-            self.tile(layer, share, [("fire", {"stairs": stair}), SEND], ports, depends, 20)
-            start += share
+            on_row: list[Word] = [("fire", {"stairs": stair}), SEND]
+            self.tile(layer, share, on_row, ports, depends, 20, base=start, band=band)
         return layer
 
     def maxpool(
-        self, source: Layer, kernel: int = 2, stride: int = 2, pad: int = 0, tiles: int = 1
+        self,
+        source: Layer,
+        kernel: int = 2,
+        stride: int = 2,
+        pad: int = 0,
+        tiles: int = 1,
+        bands: int = 1,
     ) -> Layer:
+        """Add a max pool; a band keeps a copy of no more lines of its input than it reads."""
         out = tuple(
             (size + 2 * pad - kernel) // stride + 1 for size in (source.height, source.width)
         )
         assert len(out) == 2
-        window = self.window(source, out, kernel, stride, pad, 1)
-        pairs = window_pairs(source.height, source.width, *out, kernel, stride, pad, 1)
-        depends = [0] * (out[0] * out[1])
-        for row, _, _ in pairs:
-            depends[row] += len(source.threads)
+        geometry = (kernel, stride, pad, 1)
+        pairs = window_pairs(source.height, source.width, *out, *geometry)
 
         def formula(values: Values) -> Ints:
             best = np.full((out[0] * out[1], source.columns), np.iinfo(np.int64).min)
@@ -290,11 +403,15 @@ class Builder:
             return np.where(best == np.iinfo(np.int64).min, 0, best)
 
         layer = self.layer(out, source.columns, source.lo, source.hi, formula)
-        for share in _shares(source.columns, tiles):
-            taps: Word = ("taps", {"window": window})
-            port = Port(source, [("trace", {})], [taps, ("count", {}), ("next", {})])
+        for band, start, share in _grid(layer, tiles, bands):
+            low = min(max(band[0] * stride - pad, 0), source.height - 1)
+            high = max(min((band[1] - 1) * stride - pad + kernel, source.height), low + 1)
+            work: list[Word] = [("trace", {"base": -low * source.width})]
+            ports, depends = self._ports([(source, work)], out, geometry, band)
+            window = self.window(source, out, *geometry, lines=(low, high), band=band)
             on_row: list[Word] = [("max", {"window": window}), SEND]
-            self.tile(layer, share, on_row, [port], depends, copy=(source.rows, share))
+            copy = ((high - low) * source.width, share)
+            self.tile(layer, share, on_row, ports, depends, copy=copy, base=start, band=band)
         return layer
 
     def concat(self, sources: Sequence[Layer]) -> Layer:
@@ -306,16 +423,19 @@ class Builder:
             return np.concatenate([values[s.number] for s in sources], axis=1)[::-1]
 
         layer = self.layer((sources[0].height, sources[0].width), columns, lo, hi, formula)
-        targets = {(s, c): [(rows - 1 - s, c)] for s in range(rows) for c in range(columns)}
-        index = self.map(rows, columns, targets)
         ports, base = [], 0
+        depends = np.zeros(rows, int)
         for source in sources:
-            ports.append(
-                Port(source, [("scat", {"map": index})], [("scount", {"map": index})], base)
-            )
+            for thread in source.threads:
+                entry = self.tables["threads"][thread]
+                spines, last = entry["rows"], rows - 1 - entry["row_base"]
+                cells = ((s, c) for s in range(spines) for c in range(columns))
+                index = self.map(spines, columns, {(s, c): [(last - s, c)] for s, c in cells})
+                scat, scount = [("scat", {"map": index})], [("scount", {"map": index})]
+                ports.append(Port(source, scat, scount, base, thread))
+                depends[last - spines + 1 : last + 1] += 1
             base += source.columns
-        depends = [sum(len(source.threads) for source in sources)] * rows
-        self.tile(layer, columns, [("flow", {}), SEND], ports, depends, 16)
+        self.tile(layer, columns, [("flow", {}), SEND], ports, depends.tolist(), 16)
         return layer
 
     def _stairs(self, columns: int, lo: int, hi: int, spread: int, classes: int) -> Ints:
@@ -349,19 +469,27 @@ class Builder:
             "thresholds": np.int64,
             "row_classes": np.int32,
             "depends": np.int32,
+            "row_orders": np.int32,
             "map_indptr": np.int64,
         }
+        names = tables.THREAD.names or ()
+        threads = [tuple(row[n] for n in names) for row in self.tables.get("threads", [])]
         arrays = {
-            name: np.array(self.tables.get(name, []), dtype) for name, dtype in dtypes.items()
+            name: np.array(self.tables.get(name, []) if name != "threads" else threads, dtype)
+            for name, dtype in dtypes.items()
         }
         for name in ("map_targets", "links"):
             arrays[name] = np.array(self.tables.get(name, []), np.int32).reshape(-1, 2)
         code = np.array(self.tables.get("code", []), np.uint64)
-        threads = len(arrays["threads"])
-        cores = [(0, 0, 0, threads, 0, len(code)), *((x, 0, threads, 0, 0, 0) for x in (1, 2, 3))]
+        count = len(threads)
+        cores = [(0, 0, 0, count, 0, len(code)), *((x, 0, count, 0, 0, 0) for x in (1, 2, 3))]
         values = [{"name": r["name"], "reading": i} for i, r in enumerate(self.readings)]
+        packet = {
+            **{"kind": self.packets.kind, "flit_bits": self.packets.flit_bits},
+            **{"fields": self.packets.fields, "capacity": self.packets.capacity},
+        }
         return Program(
-            header={"alphabet": self.alphabet, "packet": {"capacity": 5}},
+            header={"alphabet": self.alphabet, "packet": packet},
             bindings={"inputs": self.inputs, "readings": self.readings, "values": values},
             layers=[f"layer{layer.number}" for layer in self.layers],
             code=code,
@@ -371,7 +499,8 @@ class Builder:
 
     def samples(self, rng: np.random.Generator) -> list[Ints]:
         """Random inputs for the program."""
-        sources = {self.tables["threads"][layer.threads[0]][15]: layer for layer in self.layers}
+        threads = self.tables["threads"]
+        sources = {threads[layer.threads[0]]["input"]: layer for layer in self.layers}
         return [
             rng.integers(sources[i].lo, sources[i].hi + 1, (sources[i].rows, sources[i].columns))
             for i in range(len(self.inputs))
@@ -383,19 +512,40 @@ class Builder:
         values: Values = []
         for formula in self.formulas:
             values.append(formula(values))
-        flat: list[Ints] = []
-        for layer in self.layers:
-            start = 0
-            for thread in layer.threads:
-                columns = self.tables["threads"][thread][4]
-                flat.append(values[layer.number][:, start : start + columns].ravel())
-                start += columns
+        flat = [
+            values[layer.number][self._part(thread)].ravel()
+            for layer in self.layers
+            for thread in layer.threads
+        ]
         return np.concatenate(flat)
+
+    def whole(self, layer: Layer, read: Callable[[int], Ints]) -> Ints:
+        """Lay what is read of a layer's threads together, [rows, columns]."""
+        values = np.zeros((layer.rows, layer.columns), np.int64)
+        for thread in layer.threads:
+            values[self._part(thread)] = read(thread)
+        return values
+
+    def _part(self, thread: int) -> tuple[slice, slice]:
+        entry = self.tables["threads"][thread]
+        row, column = entry["row_base"], entry["column_base"]
+        return slice(row, row + entry["rows"]), slice(column, column + entry["columns"])
 
 
 def _shares(columns: int, tiles: int) -> list[int]:
     """Split columns into tiles, the first ones larger."""
     return [columns // tiles + (i < columns % tiles) for i in range(tiles)]
+
+
+def _grid(layer: Layer, tiles: int, bands: int) -> Iterator[tuple[tuple[int, int], int, int]]:
+    """Yield (band of lines, first column, columns) of every tile of a layer."""
+    line = 0
+    for lines in _shares(layer.height, min(bands, layer.height)):
+        start = 0
+        for share in _shares(layer.columns, tiles):
+            yield (line, line + lines), start, share
+            start += share
+        line += lines
 
 
 def window_pairs(
@@ -427,7 +577,7 @@ def climb(charge: Ints, stairs: Ints, lo: int, row_class: Ints | None) -> Ints:
 
 def random_program(seed: int, alphabet: str = "ternary", layers: int = 4) -> Builder:
     """Build a random graph of small layers that ends in a readout; `seed` decides all of it."""
-    builder = Builder(alphabet, seed)
+    builder = Builder(alphabet, seed, packets=PACKETS[seed % len(PACKETS)])
     rng = np.random.default_rng([seed, 7])
 
     def pick(*options: int) -> int:
@@ -436,18 +586,23 @@ def random_program(seed: int, alphabet: str = "ternary", layers: int = 4) -> Bui
     coding = ("bitplane", "spikes", "analog")[pick(0, 1, 2)]
     lo = pick(0, -8)
     shape = (pick(3, 4, 5), pick(3, 4, 6))
-    builder.source(shape, pick(1, 3, 20), lo, 7, coding, 1)
+    builder.source(
+        *(shape, pick(1, 3, 20), lo, 7, coding, 1),
+        bands=pick(1, 1, 2),
+        shuffled=bool(pick(0, 1)),
+    )
     for _ in range(layers):
         last = builder.layers[-1]
         twins = [x for x in builder.layers if (x.height, x.width) == (last.height, last.width)]
         other = twins[pick(*range(len(twins)))]
         kind = pick(*range(6))
         small = min(last.height, last.width)
-        lo, tiles = pick(0, 0, -4), pick(1, 1, 2)
+        lo, tiles, bands = pick(0, 0, -4), pick(1, 1, 2), pick(1, 1, 2, 3)
         if kind == 1 and small >= 2:
-            builder.maxpool(last, 2, pick(1, 2), pick(0, 1), min(tiles, last.columns))
+            tiles = min(tiles, last.columns)
+            builder.maxpool(last, 2, pick(1, 2), pick(0, 1), tiles, bands)
         elif kind == 2 and other.columns == last.columns:
-            builder.total([last, other], lo, 7, 1, min(tiles, last.columns))
+            builder.total([last, other], lo, 7, 1, min(tiles, last.columns), bands)
         elif kind == 3 and last.columns + other.columns < 50:
             builder.concat([last, other])
         elif kind == 4 and small >= 2:
@@ -468,6 +623,7 @@ def random_program(seed: int, alphabet: str = "ternary", layers: int = 4) -> Bui
                 lo=lo,
                 hi=pick(3, 7, 15),
                 classes=pick(1, 3),
+                bands=bands,
             )
     final = builder.conv(builder.layers[-1], 3, 1, 1, 0, fires=False)
     builder.read(final, "charge")

@@ -7,7 +7,6 @@ from typing import Any
 
 import click
 
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Progress = Callable[[int, int], None]
 
 
@@ -19,17 +18,6 @@ def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         metavar="NAME|FILE",
         help="Chip: a preset (see `elsac targets`) or a TOML file.",
-    )(function)
-
-
-def coding_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --input-coding."""
-    return click.option(
-        "--input-coding",
-        type=click.Choice(["bitplane", "spikes", "analog"]),
-        default="bitplane",
-        show_default=True,
-        help="How the input enters: bit by bit, as a train of unit spikes, or all at once.",
     )(function)
 
 

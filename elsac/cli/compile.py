@@ -4,7 +4,8 @@ from typing import Any
 
 import click
 
-from elsac.cli.common import coding_option, target_option, warn
+from elsac.cli.common import target_option, warn
+from elsac.cli.options import compiler_options, options_of
 
 
 @click.command("compile", short_help="Compile a quantized ONNX network.")
@@ -33,22 +34,10 @@ from elsac.cli.common import coding_option, target_option, warn
 @click.option(
     "--time-passes", "--mlir-timing", "timing", is_flag=True, help="Print the time of each pass."
 )
-@coding_option
 @click.option(
-    "--shift-rule",
-    type=click.Choice(["nearest", "floor"]),
-    help="How far a neuron moves at once, on shift targets.  [default: the target's]",
+    "--fit", is_flag=True, help="Print what each layer needs and what would fit, and exit."
 )
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of random placement."
-)
-@click.option(
-    "--placement",
-    type=click.Choice(["snake", "random"]),
-    default="snake",
-    show_default=True,
-    help="How tiles are placed on the mesh.",
-)
+@compiler_options
 @click.option("--verify-each", is_flag=True, help="Verify the module after each pass.")
 @click.option(
     "--print-debuginfo",
@@ -66,18 +55,16 @@ def command(
     print_pipeline: bool,
     print_ir: bool,
     timing: bool,
-    input_coding: str,
-    shift_rule: str | None,
-    seed: int,
-    placement: str,
+    fit: bool,
     verify_each: bool,
     debuginfo: bool,
     store: str | None,
+    **chosen: Any,
 ) -> None:
     """Compile NETWORK, an ONNX file in QDQ or QOperator form."""
     if network is None and not print_pipeline:
         raise click.UsageError("Missing argument 'NETWORK'.")
-    if output is None and not print_pipeline:
+    if output is None and not (print_pipeline or fit):
         if emit == "bin":
             raise click.UsageError("a program needs a file: -o FILE")
         output = "-"
@@ -86,18 +73,22 @@ def command(
 
     from elsac.cli import files
     from elsac.cli.stages import Watch, pipeline_to, text_of
-    from elsac.compiler import LEVELS, Options, compile_onnx
+    from elsac.compiler import LEVELS, compile_onnx
     from elsac.report.tables import pass_times, program_summary
     from elsac.runtime import assembly, container
     from elsac.targets import load_target
 
     chip = load_target(target)
-    options = Options(input_coding, seed, placement, shift_rule)
+    options = options_of(chosen)
     spec = pipeline_to(emit, chip, options)
     if print_pipeline:
         click.echo(spec)
         return
-    assert network is not None and output is not None
+    assert network is not None
+    if fit:
+        show_fit(network, chip, options)
+        return
+    assert output is not None
     files.check_writable(output, store)
     files.check_distinct(network, output, store)
     watch: Any = Watch(print_ir, verify_each) if print_ir or verify_each else None
@@ -121,7 +112,18 @@ def command(
         )
     if timing:
         click.echo(pass_times(compiled.seconds), err=True)
-    if input_coding == "analog":
+    if options.coding == "analog":
         warn("warning: analog input needs multiplications in the first layer; ELSA has none")
     if compiled.program is not None:
         click.echo(program_summary(compiled.program, output, size), err=output == "-")
+
+
+def show_fit(network: str, chip: Any, options: Any) -> None:
+    """Print what the layers of a network need of a chip."""
+    from elsac.cli import files
+    from elsac.compiler import fit_of
+    from elsac.report.fit import fit_table
+
+    with files.naming(network):
+        found = fit_of(network, chip, options)
+    click.echo(fit_table(found))

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from elsac.compiler import LEVELS, Options, pipeline
+from elsac.compiler import LEVELS, Options, pipeline_steps
 from elsac.context import CompileError
 from elsac.targets import Target
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def pipeline_to(level: str, target: Target, options: Options) -> str:
     """Return the passes up to a level, in one line."""
-    steps = pipeline(target, options).split(",")  # no option holds a comma
+    steps = pipeline_steps(target, options)
     last = LEVELS.get(level, steps[-1])
     end = next(i for i, step in enumerate(steps) if step.split("{")[0] == last.split("{")[0])
     return ",".join(steps[: end + 1])

@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from elsac.cli.common import coding_option, images_option, progress, target_option, warn
+from elsac.cli.common import images_option, progress, target_option, warn
 from elsac.cli.group import INTERRUPTED
+from elsac.cli.options import compiler_options, options_of
 
 
 @click.command("verify", short_help="Compare every tensor with ONNX Runtime and between levels.")
@@ -16,7 +17,7 @@ from elsac.cli.group import INTERRUPTED
 @click.option("--labels", metavar="NAME", help="Array of the input file that holds the classes.")
 @images_option
 @target_option
-@coding_option
+@compiler_options
 @click.option(
     "--engine",
     type=click.Choice(["both", "fast", "interpreter"]),
@@ -31,9 +32,9 @@ def command(
     labels: str | None,
     images: int | None,
     target: str,
-    input_coding: str,
     engine: str,
     report: str | None,
+    **chosen: Any,
 ) -> int:
     """Compile NETWORK and compare every tensor of every sample at every level.
 
@@ -41,7 +42,6 @@ def command(
     Differences in ONNX Runtime, which computes in float32, have to be certified near-ties.
     """
     from elsac.cli import files
-    from elsac.compiler import Options
     from elsac.report.tables import verification_summary
     from elsac.runtime.bindings import InputError
     from elsac.targets import load_target
@@ -50,7 +50,7 @@ def command(
     files.check_writable(report)
     chip = load_target(target)
     with files.naming(network):
-        verifier = Verifier(network, chip, Options(coding=input_coding))
+        verifier = Verifier(network, chip, options_of(chosen))
     given = files.read_arrays(source)
     arrays, truth = files.select(source, given, verifier.inputs, labels, images)
     engines: Any = ("fast", "interpreter") if engine == "both" else (engine,)

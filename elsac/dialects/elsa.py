@@ -184,8 +184,10 @@ class CoreOp(IRDLOperation):
 class ThreadOp(IRDLOperation):
     """A thread: `body` holds its ports, `row` the handler of a row that is ready.
 
-    numbers: order, rows, columns, column_base, lo, hi, membrane_bits, trace_spines, trace_columns,
-    as in the thread table of the program; `depends` names a blob of the rows' dependency counts.
+    numbers: order, rows, columns, column_base, row_base, lo, hi, membrane_bits, trace_spines,
+    trace_columns, as in the thread table of the program; `depends` names a blob of the rows'
+    dependency counts, `row_order` one of the order in which rows run that wait for nothing
+    (ascending, if none).
     """
 
     name = "elsa.thread"
@@ -193,6 +195,7 @@ class ThreadOp(IRDLOperation):
     layer = prop_def(StringAttr)
     numbers = prop_def(DictionaryAttr)
     depends = prop_def(FlatSymbolRefAttrConstr)
+    row_order = opt_prop_def(FlatSymbolRefAttrConstr)
     input = opt_prop_def(IntegerAttr[I64])
     routes = prop_def(ArrayAttr[RouteAttr])
     memory = opt_prop_def(DictionaryAttr)
@@ -200,8 +203,9 @@ class ThreadOp(IRDLOperation):
     row = region_def("single_block")
     traits = traits_def(SymbolOpInterface(), NoTerminator())
     assembly_format = (
-        "$sym_name `of` $layer $numbers `depends` $depends (`input` $input^)? `routes` $routes"
-        " (`memory` $memory^)? attr-dict-with-keyword $body `row` $row"
+        "$sym_name `of` $layer $numbers `depends` $depends (`in` $row_order^)?"
+        " (`input` $input^)? `routes` $routes (`memory` $memory^)? attr-dict-with-keyword"
+        " $body `row` $row"
     )
 
     NUMBERS: ClassVar[tuple[str, ...]] = (
@@ -209,6 +213,7 @@ class ThreadOp(IRDLOperation):
         "rows",
         "columns",
         "column_base",
+        "row_base",
         "lo",
         "hi",
         "membrane_bits",
@@ -232,23 +237,28 @@ class ThreadOp(IRDLOperation):
 
 @irdl_op_definition
 class PortOp(IRDLOperation):
-    """A stream that a thread reads: who sends, and the handlers of a packet and of the end of a
-    spine.
+    """A stream that a thread reads: who sends, which of its spines are delivered, and the handlers
+    of a packet and of the end of a spine.
     """
 
     name = "elsa.port"
     source = prop_def(FlatSymbolRefAttrConstr)
     column_base = prop_def(IntegerAttr[I64])
     spines = prop_def(IntegerAttr[I64])
+    first = prop_def(IntegerAttr[I64])
+    stop = prop_def(IntegerAttr[I64])
     spikes = region_def("single_block")
     end = region_def("single_block")
     traits = traits_def(NoTerminator())
     assembly_format = (
-        "$source `base` $column_base `spines` $spines attr-dict-with-keyword"
+        "$source `base` $column_base `spines` $first `to` $stop `of` $spines attr-dict-with-keyword"
         " `spikes` $spikes `end` $end"
     )
 
     def verify_(self) -> None:
+        first, stop, spines = (v.value.data for v in (self.first, self.stop, self.spines))
+        if not 0 <= first <= stop <= spines:
+            raise VerifyException("the spines that are delivered are a range of the stream's")
         check_handler(self.spikes, Handler.SPIKES)
         check_handler(self.end, Handler.END)
 

@@ -12,7 +12,7 @@ from xdsl.passes import ModulePass
 from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
 from elsac.dialects.net import int_attr
-from elsac.passes.capacity import MEMORIES, Estimator, room
+from elsac.passes.capacity import Estimator, bytes_of, room
 
 
 class AllocateMemory(ModulePass):
@@ -24,24 +24,26 @@ class AllocateMemory(ModulePass):
         """First address after the last, in program order; refuse what does not fit."""
         context = compiler_context(ctx)
         estimator = Estimator(Blobs(op, context.store), context.target)
-        has = room(context.target).bytes()
+        target = context.target
+        has = {memory: bytes_of(bits) for memory, bits in room(target).items()}
         used: dict[int, dict[str, int]] = {}
         for o in op.body.ops:
             if not isinstance(o, token.ActorOp):
                 continue
             if o.core is None:
                 raise CompileError("allocate-memory: run the pass 'assign-cores' before")
-            core = used.setdefault(o.core.value.data, dict.fromkeys(MEMORIES, 0))
-            entries = {}
-            for memory, size in estimator.need(o).bytes().items():
-                entries[f"{memory}_at"] = int_attr(core[memory])
-                entries[f"{memory}_bytes"] = int_attr(size)
+            core = used.setdefault(o.core.value.data, dict.fromkeys(has, 0))
+            need, entries = estimator.need(o), {}
+            for name in ("weights", "membranes", "tracers"):
+                memory = "pooled" if target.memory == "pooled" else name
+                size = bytes_of(getattr(need, name))
+                entries[f"{name}_at"] = int_attr(core[memory])
+                entries[f"{name}_bytes"] = int_attr(size)
                 core[memory] += size
                 if core[memory] > has[memory]:
                     raise CompileError(
                         f"node '{o.layer.data}': core {o.core.value.data} needs {core[memory]} "
-                        "bytes of "
-                        f"{memory} memory in a PE and has {has[memory]}: use a target with more "
-                        "cores"
+                        f"bytes of {memory} memory in a PE and has {has[memory]}: use a target "
+                        "with more cores"
                     )
             o.memory = DictionaryAttr(entries)

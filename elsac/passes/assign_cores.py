@@ -7,7 +7,6 @@ Cores are numbers here; a later pass gives them places.
 """
 
 from itertools import pairwise
-from math import isqrt
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -16,14 +15,12 @@ from xdsl.passes import ModulePass
 from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
 from elsac.dialects.net import int_attr
-from elsac.passes.capacity import MEMORIES, Estimator, Need, room
+from elsac.passes.capacity import Estimator, Need, bytes_of, room
 from elsac.passes.core_packing import pack
+from elsac.passes.fitting import remedy
 from elsac.targets import Target
 
 Group = tuple[list[token.ActorOp], Need]
-
-LARGEST_SIDE = 256
-"""The most cores that a target may have in a row or a column."""
 
 
 class AssignCores(ModulePass):
@@ -55,7 +52,8 @@ def assigned(single: list[Group], target: Target) -> list[int]:
     groups = list(single)
     if merge(groups, target):
         return [number for number, (members, _) in enumerate(groups) for _ in members]
-    packed = pack([need for _, need in single], room(target), target.cores)
+    needs = [tuple(need.bits(target).values()) for _, need in single]
+    packed = pack(needs, tuple(room(target).values()), target.cores)
     if packed is None:
         raise CompileError(no_room(groups, target))
     return packed
@@ -68,9 +66,10 @@ def merge(groups: list[Group], target: Target) -> bool:
         best: tuple[float, int] | None = None
         for i, ((_, a), (_, b)) in enumerate(pairwise(groups)):
             both = a + b
-            if both.exceeds(has):
+            if both.exceeds(target):
                 continue
-            fill = max(n / h for n, h in zip(both.bits, has.bits, strict=True) if h)
+            bits = both.bits(target)
+            fill = max(bits[memory] / h for memory, h in has.items() if h)
             if best is None or fill < best[0]:
                 best = (fill, i)
         if best is None:
@@ -87,40 +86,19 @@ def no_room(groups: list[Group], target: Target) -> str:
     total = Need()
     for _, need in groups:
         total = total + need
-    binding = max(
-        range(3), key=lambda i: total.bits[i] / has.bits[i] if has.bits[i] else float("inf")
-    )
-    memory = MEMORIES[binding]
+    asked = total.bits(target)
+    memory = max(has, key=lambda m: asked[m] / has[m] if has[m] else float("inf"))
     per_layer: dict[str, int] = {}
     for members, need in groups:
         for actor in members:
-            share = need.bits[binding] * target.pes_per_core // 8 // len(members)
+            share = need.bits(target)[memory] * target.pes_per_core // 8 // len(members)
             per_layer[actor.layer.data] = per_layer.get(actor.layer.data, 0) + share
     layer, size = max(per_layer.items(), key=lambda item: item[1])
-    room_of_core = has.bytes()[memory] * target.pes_per_core
-    side = isqrt(len(groups) - 1) + 1
-    remedy = (
-        f"use a mesh of at least {side}x{side} (for example --target "
-        f"{larger_preset(len(groups), target)})"
-        if side <= LARGEST_SIDE
-        else "no mesh is as large: use larger memories or a smaller network"
-    )
+    room_of_core = bytes_of(has[memory]) * target.pes_per_core
     return (
         f"network does not fit the target '{target.name}': it needs {len(groups)} cores, the chip "
         "has "
         f"{target.cores}; the largest layer '{layer}' needs {size} bytes of {memory} memory, a "
         "core has "
-        f"{room_of_core}; {remedy}"
+        f"{room_of_core}; {remedy(len(groups), target)}"
     )
-
-
-def larger_preset(cores: int, target: Target) -> str:
-    """A preset of the same alphabet with enough cores, or a hint to write one."""
-    from elsac.targets import load_target, target_names
-
-    fitting = [
-        t
-        for t in map(load_target, target_names())
-        if t.cores >= cores and t.alphabet == target.alphabet
-    ]
-    return min(fitting, key=lambda t: t.cores).name if fitting else "a TOML file of your own"

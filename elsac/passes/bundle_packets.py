@@ -1,10 +1,11 @@
-"""Choose the packet format: BAER as in the paper, its fields widened where a stream does not fit
-them.
+"""Choose the packet format: the widths of its fields, widened where a stream does not fit them.
 
 Taken literally the paper's widths do not reach: 12 bits cannot number the 12544 spines of a 112x112
 map. So the fields of the target are minimum widths, and the spikes that a flit holds follow from
-what is left.
+what is left. Streams are those of whole layers; whatever cuts these later on needs no wider fields.
 """
+
+from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
@@ -13,54 +14,63 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from elsac.context import CompileError, compiler_context
 from elsac.dialects import spiking, token
+from elsac.runtime.packets import FORMATS, Bundle, PacketError, PacketFormat, Streams
 
 
+@dataclass(frozen=True)
 class BundlePackets(ModulePass):
-    """Put one `token.packet_format` into the module."""
+    """Put one `token.packet_format` into the module.
+
+    `kind` is baer, bundle, aer-truenorth or aer-morphic, and `flit` the bits of a flit; without
+    them, the target says. Packets of the two AER kinds are as wide as their fields if no `flit` is
+    given. `rice` allows Rice-coded gaps in bundles.
+    """
 
     name = "bundle-packets"
+
+    kind: str | None = None
+    flit: int | None = None
+    rice: bool = False
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Widen the target's fields to what the streams need; count the spikes of a flit."""
         target = compiler_context(ctx).target
-        need = {"destination": 0, "spine": 0, "position": 0, "exponent": 0}
-        for o in op.body.ops:
-            if isinstance(o, token.ActorOp | token.SourceOp):
-                stream = token.stream(o.output)
-                end = o.body.block.last_op if isinstance(o, token.ActorOp) else None
-                if isinstance(end, token.HoldOp):
-                    continue
-                need["spine"] = max(need["spine"], (stream.spines.data - 1).bit_length())
-                need["position"] = max(need["position"], (stream.columns.data - 1).bit_length())
-                if shifts(o):
-                    # A tracer can cross its whole range at once.
-                    largest = max(stream.hi.data - stream.lo.data, 1).bit_length() - 1
-                    need["exponent"] = max(need["exponent"], largest.bit_length())
-        need["destination"] = (target.cores - 1).bit_length()
-        fields = {
-            "destination": max(target.flit_destination_bits, need["destination"]),
-            "type": target.flit_type_bits,
-            "spine": max(target.flit_spine_bits, need["spine"]),
-            "position": max(target.flit_position_bits, need["position"]),
-            "sign": target.flit_sign_bits,
-            "check": target.flit_check_bits,
-            "exponent": max(target.flit_exponent_bits, need["exponent"]),
-        }
-        header = fields["destination"] + fields["type"] + fields["spine"] + fields["check"]
-        spike = fields["position"] + fields["sign"] + fields["exponent"]
-        capacity = (target.flit_bits - header) // spike
-        if capacity < 1:
-            raise CompileError(
-                f"a flit of {target.flit_bits} bits has no room for a spike of {spike} bits "
-                "beside a "
-                f"header of {header}: use a target with wider flits"
-            )
-        new = token.PacketFormatOp(target.packet, target.flit_bits, fields, capacity)
+        kind = self.kind or target.packet
+        if kind not in FORMATS:
+            raise CompileError(f"packets of kind '{kind}'; expected one of {', '.join(FORMATS)}")
+        if self.rice and kind != Bundle.kind:
+            raise CompileError(f"packets of kind '{kind}' have no Rice codes; use kind=\"bundle\"")
+        streams = needs(op)
+        try:
+            if self.rice:
+                format: PacketFormat = Bundle.fitting(target, streams, self.flit, rice=True)
+            else:
+                format = FORMATS[kind].fitting(target, streams, self.flit)
+        except PacketError as error:
+            raise CompileError(f"target '{target.name}': {error}") from None
+        new = token.PacketFormatOp(kind, format.flit_bits, format.fields, format.capacity)
         first = next(
             (o for o in op.body.ops if isinstance(o, token.ActorOp | token.SourceOp)), None
         )
         point = InsertPoint.at_end(op.body.block) if first is None else InsertPoint.before(first)
         Rewriter.insert_op(new, point)
+
+
+def needs(module: ModuleOp) -> Streams:
+    """What the streams of a module ask of a packet, the most of all that are sent."""
+    spines = columns = 1
+    exponent = 0
+    for o in module.body.ops:
+        if not isinstance(o, token.ActorOp | token.SourceOp):
+            continue
+        if isinstance(o, token.ActorOp) and isinstance(o.body.block.last_op, token.HoldOp):
+            continue
+        stream = token.stream(o.output)
+        spines, columns = max(spines, stream.spines.data), max(columns, stream.columns.data)
+        if shifts(o):
+            # A tracer can cross its whole range at once.
+            exponent = max(exponent, max(stream.hi.data - stream.lo.data, 1).bit_length() - 1)
+    return Streams(spines, columns, exponent)
 
 
 def shifts(op: token.ActorOp | token.SourceOp) -> bool:

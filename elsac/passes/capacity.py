@@ -1,58 +1,78 @@
-"""What an actor needs of a core's memories, and what a core has. One function serves tiling,
+"""What a tile needs of a core's memories, and what a core has. One function serves tiling,
 assignment, allocation.
 
-Columns of a tile are spread over the PEs of its core, so a PE holds ceil(columns / PEs) of them and
-memory is counted for that many. Threshold staircases lie in the membrane memory: a base, a step and
-a code per level for each neuron class and column.
+The PEs of a core divide a tile into parts of its columns and of its lines, and memory is counted
+for the largest part: weights of its columns, membranes and tracers of its columns and lines.
+Threshold staircases lie in the membrane memory: a base, a step and a code per level for each neuron
+class and column.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from xdsl.dialects.builtin import SymbolRefAttr
 from xdsl.ir import Operation
 
 from elsac.context import Blobs
 from elsac.dialects import token
+from elsac.passes.bands import lines_of
 from elsac.passes.ranges import width
 from elsac.targets import Target
 
-MEMORIES = ("weights", "membranes", "tracers")
+Bits = dict[str, int]
+"""Bits in each memory of one PE, by the memory's name."""
+
+
+class Part(NamedTuple):
+    """The size of a tile, and how the PEs of its core divide it."""
+
+    columns: int
+    lines: int
+    pe_columns: int
+    pe_lines: int
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bits that one PE of a core must hold, by memory."""
+    """Bits that one PE of a core must hold, by what they are for."""
 
     weights: int = 0
     membranes: int = 0
     tracers: int = 0
 
     def __add__(self, other: "Need") -> "Need":
-        return Need(*(a + b for a, b in zip(self.bits, other.bits, strict=True)))
+        return Need(
+            self.weights + other.weights,
+            self.membranes + other.membranes,
+            self.tracers + other.tracers,
+        )
 
-    @property
-    def bits(self) -> tuple[int, int, int]:
-        """As a tuple, in the order of MEMORIES."""
-        return self.weights, self.membranes, self.tracers
+    def bits(self, target: Target) -> Bits:
+        """The bits in each memory of a PE of the target."""
+        if target.memory == "pooled":
+            return {"pooled": self.weights + self.membranes + self.tracers}
+        return {"weights": self.weights, "membranes": self.membranes, "tracers": self.tracers}
 
-    def bytes(self) -> dict[str, int]:
-        """Whole bytes by memory."""
-        return {n: -(-b // 8) for n, b in zip(MEMORIES, self.bits, strict=True)}
-
-    def exceeds(self, room: "Need") -> list[str]:
-        """The memories in which this does not fit into the room."""
-        return [
-            n for n, need, has in zip(MEMORIES, self.bits, room.bits, strict=True) if need > has
-        ]
+    def exceeds(self, target: Target) -> list[str]:
+        """The memories of a PE in which this does not fit."""
+        has = room(target)
+        return [name for name, bits in self.bits(target).items() if bits > has[name]]
 
 
-def room(target: Target) -> Need:
+def room(target: Target) -> Bits:
     """What one PE has."""
-    return Need(
-        8 * target.weight_sram_bytes_per_pe,
-        8 * target.membrane_sram_bytes_per_pe,
-        8 * target.tracer_sram_bytes_per_pe,
-    )
+    if target.memory == "pooled":
+        return {"pooled": 8 * target.pool_sram_bytes_per_pe}
+    return {
+        "weights": 8 * target.weight_sram_bytes_per_pe,
+        "membranes": 8 * target.membrane_sram_bytes_per_pe,
+        "tracers": 8 * target.tracer_sram_bytes_per_pe,
+    }
+
+
+def bytes_of(bits: int) -> int:
+    """Whole bytes."""
+    return -(-bits // 8)
 
 
 class Estimator:
@@ -69,14 +89,23 @@ class Estimator:
             self._widths[name] = packed_bits(self.blobs, name)
         return self._widths[name]
 
-    def need(self, op: Operation, columns: int | None = None) -> Need:
-        """Bits in each PE for a source or an actor (with another number of columns, if given)."""
+    def part(self, op: token.ActorOp) -> Part:
+        """The size of an actor's tile as the module has it."""
+        first, last = op.columns
+        lines = lines_of(op)
+        pes = (self.target.pes_per_core, 1) if op.pes is None else token.ints(op.pes)
+        return Part(last - first, 1 if lines is None else lines[1] - lines[0], pes[0], pes[1])
+
+    def need(self, op: Operation, part: Part | None = None) -> Need:
+        """Bits in each PE for a source or an actor, or for a tile of its layer of another size."""
         if not isinstance(op, token.ActorOp):
             return Need()
-        first, last = op.columns
-        held = -(-(columns or last - first) // self.target.pes_per_core)
+        here = self.part(op)
+        part = part or here
+        held = -(-part.columns // part.pe_columns)
         stream = token.stream(op.output)
-        rows = stream.spines.data
+        lines = -(-part.lines // part.pe_lines)
+        rows = stream.spines.data // here.lines * lines
         end = op.body.block.last_op
         weights, membranes = 0, 0
         tracers = rows * tracer_bits(stream.lo.data, stream.hi.data)
@@ -91,22 +120,34 @@ class Estimator:
                 continue
             seen.add(held_for)
             if isinstance(step, token.AccumulateOp):
-                weights += self.blobs.get(step.weight)[0].size * self.blob_bits(step.weight)
+                elements = self.blobs.type(step.weight).get_shape()[1:]
+                size = elements[0] * elements[1] * elements[2]
+                weights += size * self.blob_bits(step.weight)
             elif isinstance(step, token.AddOp):
                 weights += self.blob_bits(step.constants)
             elif isinstance(step, token.TraceOp):
-                (high, wide), _ = step.map.sizes
-                tracers += high * wide * tracer_bits(stream.lo.data, stream.hi.data)
+                tracers += traced(step.map, lines) * tracer_bits(stream.lo.data, stream.hi.data)
         if isinstance(end, token.FireOp | token.FlowOp | token.HoldOp):
-            membranes += rows * end.bits.value.data
+            membranes += rows * max(end.bits.value.data, self.target.membrane_bits_min)
         if isinstance(end, token.FireOp):
             membranes += self._stairs(end)
         # Whole bytes, so that sums of needs are what allocation really uses.
-        return Need(*(-(-bits * held // 8) * 8 for bits in (weights, membranes, tracers)))
+        return Need(*(bytes_of(bits * held) * 8 for bits in (weights, membranes, tracers)))
 
     def _stairs(self, end: token.FireOp) -> int:
-        levels, classes, _ = self.blobs.get(end.stairs).shape
+        levels, classes, _ = self.blobs.type(end.stairs).get_shape()
         return int(classes * (2 * end.bits.value.data + levels))
+
+
+def traced(map: token.MapAttr, lines: int) -> int:
+    """Places of the input map of which a tile of some output lines keeps the tracers, at most."""
+    (high, wide), _ = map.sizes
+    if lines == map.sizes[1][0]:
+        return high * wide
+    # A tile amid the map sees the most: no pad takes lines away.
+    kernel, stride = map.window.values[0][0], map.window.values[1][0]
+    dilation = map.window.values[3][0]
+    return min(high, (lines - 1) * stride + (kernel - 1) * dilation + 1) * wide
 
 
 def tracer_bits(lo: int, hi: int) -> int:

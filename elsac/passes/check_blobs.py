@@ -180,9 +180,9 @@ def _read(check: _Checker, op: Any) -> None:
 
 
 def _rows(check: _Checker, op: Any, actor: token.ActorOp) -> None:
-    (height, width), rows = op.map.sizes[1], token.stream(actor.output).spines.data
+    (height, width), rows = op.map.sizes[1], actor.layer_rows
     if height * width != rows:
-        raise _Misfit(f"the map's result has {height * width} places, the actor {rows} rows")
+        raise _Misfit(f"the map's result has {height * width} places, the layer {rows} rows")
 
 
 def _base(channels: int, base: int, input: SSAValue) -> None:
@@ -211,9 +211,15 @@ def _add(check: _Checker, op: token.AddOp, actor: token.ActorOp) -> None:
 
 
 def _scatter(check: _Checker, op: token.ScatterOp, actor: token.ActorOp) -> None:
-    rows, channels = token.stream(actor.output).spines.data, op.channels.value.data
-    check.exactly("index map", op.index, (rows, actor.total.value.data))
-    check.entries("index map", op.index, -1, token.stream(op.input).spines.data * channels)
+    channels = op.channels.value.data
+    check.exactly("index map", op.index, (actor.layer_rows, actor.total.value.data))
+    # The tiles of one layer that are read together tell how many spines it has.
+    spines = max(
+        s.spine.value.data + token.stream(s.input).spines.data
+        for s in actor.body.block.ops
+        if isinstance(s, token.ScatterOp) and s.index == op.index
+    )
+    check.entries("index map", op.index, -1, spines * channels)
     _base(channels, op.base.value.data, op.input)
 
 
@@ -224,7 +230,7 @@ def _fire(check: _Checker, op: token.FireOp, actor: token.ActorOp) -> None:
     check.exactly("stairs", op.stairs, (levels, classes, actor.total.value.data))
     check.rises(op.stairs)
     if op.classes is not None:
-        check.exactly("classes", op.classes, (type.spines.data,))
+        check.exactly("classes", op.classes, (actor.layer_rows,))
         check.entries("classes", op.classes, 0, classes)
 
 

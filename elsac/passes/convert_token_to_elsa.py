@@ -1,8 +1,8 @@
 """Generate code: every actor becomes a thread with handlers, every table that they index a symbol.
 
-Weights and staircases are cut to the tile's columns and laid out as the hardware reads them: one
-spike's weights for one tap lie together. The dependency count of a row is the number of spine ends
-that it waits for.
+Windows lead from the lines of a stream to the lines of
+the tile, both counted from 0. The dependency count of a row is the number of spine ends that it
+waits for.
 """
 
 from typing import Any
@@ -25,7 +25,8 @@ from elsac.context import Blobs, CompileError, compiler_context, like
 from elsac.dialects import elsa, token
 from elsac.dialects.elsa import instruction
 from elsac.dialects.net import BlobOp, int_attr
-from elsac.passes.ranges import width
+from elsac.passes.bands import lines_of, local, reading, touched
+from elsac.passes.code_tables import Tables
 
 Node = token.ActorOp | token.SourceOp
 
@@ -38,7 +39,8 @@ class ConvertTokenToElsa(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """One thread an actor, gathered by core."""
         generator = _Generator(op, Blobs(op, compiler_context(ctx).store))
-        old = [o for o in op.body.ops if not isinstance(o, BlobOp | token.PacketFormatOp)]
+        kept = BlobOp | token.PacketFormatOp | token.ClaimOp
+        old = [o for o in op.body.ops if not isinstance(o, kept)]
         nodes = [o for o in old if isinstance(o, token.ActorOp | token.SourceOp)]
         for number, node in enumerate(nodes):
             generator.threads[node.output] = f"t{number}"
@@ -68,24 +70,12 @@ class ConvertTokenToElsa(ModulePass):
 class _Generator:
     def __init__(self, module: ModuleOp, blobs: Blobs) -> None:
         self.module, self.blobs = module, blobs
+        self.tables = Tables(module, blobs)
         self.threads: dict[SSAValue, str] = {}
-        self.tables: dict[Any, str] = {}
         self.inputs = 0
 
     def insert(self, op: Operation) -> None:
         Rewriter.insert_op(op, InsertPoint.at_end(self.module.body.block))
-
-    def table(self, prefix: str, cls: type[Any], **properties: Any) -> str:
-        """The symbol of a table row, equal rows once."""
-        key = (cls, *properties.items())
-        if key not in self.tables:
-            name = f"{prefix}{sum(k[0] is cls for k in self.tables)}"
-            self.insert(cls.create(properties={"sym_name": StringAttr(name), **properties}))
-            self.tables[key] = name
-        return self.tables[key]
-
-    def window(self, map: token.MapAttr) -> str:
-        return self.table("window", elsa.WindowOp, map=map)
 
     def thread(self, node: Node, order: int) -> elsa.ThreadOp:
         """The thread of a source or an actor."""
@@ -98,21 +88,26 @@ class _Generator:
         ports: list[Operation] = []
         depends = np.zeros(rows, dtype=np.int32)
         binding = None
+        row_order = None
         if isinstance(node, token.SourceOp):
+            row_order = self.tables.row_order(node)
             layer, binding = node.tensor_name, int_attr(self.inputs)
             self.source(node)
             row: list[Operation] = [instruction("inject"), instruction("send")]
         else:
             layer = node.layer
-            numbers["column_base"] = node.columns[0]
+            numbers.update(column_base=node.columns[0], row_base=node.row_base)
             block = node.body.block
             for value, step in zip(node.inputs, list(block.ops)[:-1], strict=True):
                 port, waits = self.port(node, value, step)
+                if node.padded is not None:
+                    waits = waits + self.defer(node, step, port)
                 ports.append(like(step, port))
                 depends += waits
                 if isinstance(step, token.TraceOp):
-                    (height, wide), _ = step.map.sizes
-                    numbers.update(trace_spines=height * wide, trace_columns=columns)
+                    first, stop = traced(node, step.map)
+                    wide = step.map.sizes[0][1]
+                    numbers.update(trace_spines=(stop - first) * wide, trace_columns=columns)
             row, bits = self.firing(node, block.last_op)
             numbers["membrane_bits"] = bits
         row.append(instruction("end"))
@@ -123,6 +118,7 @@ class _Generator:
                 "layer": layer,
                 "numbers": DictionaryAttr({k: int_attr(v) for k, v in numbers.items()}),
                 "depends": SymbolRefAttr(self.blobs.put(depends, "depends")),
+                "row_order": row_order,
                 "input": binding,
                 "routes": node.routes,
                 "memory": node.memory,
@@ -151,44 +147,67 @@ class _Generator:
 
     def port(
         self, node: token.ActorOp, value: SSAValue, step: Operation
-    ) -> tuple[Operation, NDArray[np.int32]]:
+    ) -> tuple[elsa.PortOp, NDArray[np.int32]]:
         """The port of one stream, and how often each row waits for it."""
         stream = token.stream(value)
         match step:
             case token.AccumulateOp():
                 shift = step.shift.value.data
-                work = [instruction("acc", weights=self.weights(node, step), shift=shift)]
-                spikes, end, waits = self.looped(step.map, work)
+                work = [instruction("acc", weights=self.tables.weights(node, step), shift=shift)]
+                spikes, end, waits = self.looped(band(node, stream, step), work)
             case token.AddOp():
-                work = [instruction("add", constants=self.constants(node, step))]
-                spikes, end, waits = self.looped(step.map, work)
+                work = [instruction("add", constants=self.tables.constants(node, step))]
+                spikes, end, waits = self.looped(band(node, stream, step), work)
             case token.TraceOp():
-                _, end, waits = self.looped(step.map, [])
-                spikes = [instruction("trace")]
+                _, end, waits = self.looped(band(node, stream, step), [])
+                skipped = traced(node, step.map)[0] * step.map.sizes[0][1]
+                spikes = [instruction("trace", base=step.spine.value.data - skipped)]
             case token.ScatterOp():
-                name, waits = self.scatter(node, value, step)
+                name, waits = self.tables.scatter(node, value, step)
                 spikes = [instruction("scat", map=name)]
                 end = [instruction("scount", map=name)]
             case _:
                 raise AssertionError(f"{step} reads no stream")
         for handler in (spikes, end):
             handler.append(instruction("end"))
+        part = reading(node, step, stream, self.blobs)
         base = step.base
         port = elsa.PortOp.build(
             properties={
                 "source": SymbolRefAttr(self.threads[value]),
                 "column_base": base,
                 "spines": int_attr(stream.spines.data),
+                "first": int_attr(part.first),
+                "stop": int_attr(part.stop),
             },
             regions=[Region(Block(spikes)), Region(Block(end))],
         )
         return port, waits
 
+    def defer(self, node: token.ActorOp, step: Operation, port: elsa.PortOp) -> NDArray[np.int32]:
+        """Let the rows at the bottom and right padding wait for the last spine of a step as well.
+
+        The end of that spine counts them down once more. Returns how often each row waits for it.
+        """
+        if not isinstance(step, token.AccumulateOp | token.AddOp | token.TraceOp):
+            return np.zeros(node.layer_rows, dtype=np.int32)
+        height = step.map.sizes[1][0]
+        if lines_of(node) != (0, height, height):
+            raise CompileError(
+                f"node '{node.layer.data}': the schedule 'shells-padded' needs whole maps; use "
+                "--tiling columns"
+            )
+        name, waits = self.tables.deferral(step.map, port.spines.value.data)
+        end = port.end.block
+        assert end.last_op is not None
+        end.insert_op_before(instruction("scount", map=name), end.last_op)
+        return waits
+
     def looped(
         self, map: token.MapAttr, work: list[elsa.InstructionOp]
     ) -> tuple[list[Operation], list[Operation], NDArray[np.int32]]:
         """Handlers that go over the rows which a spine feeds, and the dependency counts."""
-        window = self.window(map)
+        window = self.tables.window(map)
         spikes: list[Operation] = [
             instruction("taps", window=window),
             *work,
@@ -201,93 +220,18 @@ class _Generator:
         ]
         return spikes, end, taps_per_row(map)
 
-    def weights(self, node: token.ActorOp, step: token.AccumulateOp) -> str:
-        """The tile's weight segment, [taps, inputs, outputs of a group]."""
-        weight = self.blobs.get(step.weight)
-        first, last = node.columns
-        groups = step.groups.value.data
-        outs, ins = weight.shape[0] // groups, weight.shape[1]
-        cut = np.moveaxis(weight[first:last], (2, 3), (0, 1))  # [kh, kw, columns, ins]
-        taps = cut.shape[0] * cut.shape[1]
-        if groups == 1:
-            segment, first_input = cut.reshape(taps, last - first, ins).transpose(0, 2, 1), 0
-        else:
-            held = (last - first) // outs
-            grouped = cut.reshape(taps, held, outs, ins).transpose(0, 1, 3, 2)
-            segment, first_input = grouped.reshape(taps, held * ins, outs), first // outs * ins
-        segment = np.ascontiguousarray(segment)
-        return self.table(
-            "weights",
-            elsa.WeightsOp,
-            blob=SymbolRefAttr(self.blobs.put(segment, f"{step.weight.root_reference.data}_rows")),
-            first_input=int_attr(first_input),
-            inputs_per_group=int_attr(ins),
-            bits=int_attr(width(int(weight.min(initial=0)), int(weight.max(initial=0)))),
-        )
-
-    def constants(self, node: token.ActorOp, step: token.AddOp) -> str:
-        """The tile's constants."""
-        values = self.blobs.get(step.constants)
-        first, last = node.columns
-        cut = np.ascontiguousarray(values[first:last])
-        return self.table(
-            "constants",
-            elsa.ConstantsOp,
-            blob=SymbolRefAttr(self.blobs.put(cut, f"{step.constants.root_reference.data}_part")),
-            first_input=int_attr(first),
-            bits=int_attr(width(int(values.min(initial=0)), int(values.max(initial=0)))),
-        )
-
-    def scatter(
-        self, node: token.ActorOp, value: SSAValue, step: token.ScatterOp
-    ) -> tuple[str, NDArray[np.int32]]:
-        """The index map of one stream into the tile: (spine, channel) -> (row, column)."""
-        stream = token.stream(value)
-        first, last = node.columns
-        follows = self.blobs.get(step.index)[:, first:last].astype(np.int64)
-        spines, channels = stream.spines.data, step.channels.value.data
-        base, held = step.base.value.data, stream.columns.data
-        spine, channel = np.divmod(follows, channels)
-        # Another tile of the layer serves the other channels.
-        ours = (follows >= 0) & (channel >= base) & (channel < base + held)
-        rows, columns = np.nonzero(ours)
-        source = follows[rows, columns]
-        order = np.argsort(source, kind="stable")
-        starts = np.searchsorted(source[order], np.arange(spines * channels + 1))
-        targets = np.stack([rows[order], columns[order]], axis=1).astype(np.int32)
-        waits = np.zeros(follows.shape[0], dtype=np.int32)
-        pairs = np.unique(rows * spines + spine[rows, columns])
-        np.add.at(waits, pairs // spines, 1)
-        hint = step.index.root_reference.data
-        name = self.table(
-            "map",
-            elsa.MapOp,
-            starts=SymbolRefAttr(self.blobs.put(starts.astype(np.int32), f"{hint}_starts")),
-            targets=SymbolRefAttr(self.blobs.put(targets, f"{hint}_targets")),
-            spines=int_attr(spines),
-            channels=int_attr(channels),
-        )
-        return name, waits
-
     def firing(self, node: token.ActorOp, end: Operation | None) -> tuple[list[Operation], int]:
         """The handler of a ready row, without its end, and the membrane width."""
         send = instruction("send")
         match end:
             case token.FireOp():
-                first, last = node.columns
-                table = self.blobs.get(end.stairs)[:, :, first:last]  # [levels, classes, columns]
-                segment = np.ascontiguousarray(table.transpose(1, 2, 0))
-                hint = end.stairs.root_reference.data
-                stairs = self.table(
-                    "stairs",
-                    elsa.StairsOp,
-                    blob=SymbolRefAttr(self.blobs.put(segment, f"{hint}_part")),
-                    lo=int_attr(token.stream(node.output).lo.data),
-                    **({} if end.classes is None else {"classes": end.classes}),
-                )
+                stairs = self.tables.stairs(node, end)
                 return [instruction("fire", stairs=stairs), send], end.bits.value.data
             case token.MaximumOp():
-                return [instruction("max", window=self.window(end.map)), send], 0
+                lines = lines_of(node)
+                assert lines is not None  # the op has a map
+                window = local(end.map, traced(node, end.map), lines[:2])
+                return [instruction("max", window=self.tables.window(window)), send], 0
             case token.FlowOp():
                 return [instruction("flow"), send], end.bits.value.data
             case token.HoldOp():
@@ -311,6 +255,25 @@ class _Generator:
             "index": op.index,
         }
         self.insert(like(op, elsa.ReadingOp.build(properties=properties)))
+
+
+def band(
+    node: token.ActorOp,
+    stream: token.StreamType,
+    step: token.AccumulateOp | token.AddOp | token.TraceOp,
+) -> token.MapAttr:
+    """The window from the lines that a stream holds to the lines of a tile."""
+    lines, width = lines_of(node), step.map.sizes[0][1]
+    assert lines is not None  # the step has a map
+    first = step.spine.value.data // width
+    return local(step.map, (first, first + stream.spines.data // width), lines[:2])
+
+
+def traced(node: token.ActorOp, map: token.MapAttr) -> tuple[int, int]:
+    """The input lines of which a pool keeps the tracers."""
+    lines = lines_of(node)
+    assert lines is not None  # a pool has a map
+    return touched(map, lines[:2])
 
 
 def taps_per_row(map: token.MapAttr) -> NDArray[np.int32]:

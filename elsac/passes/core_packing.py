@@ -4,17 +4,18 @@ Minimizes the fullest memory over all cores. Deterministic: one worker, a fixed 
 solver's own units of work and not in seconds.
 """
 
-from elsac.passes.capacity import Need
+from collections.abc import Sequence
 
 WORK_LIMIT = 20.0
 """Deterministic time of the solver; about as many seconds on one core."""
 
 
-def pack(needs: list[Need], has: Need, cores: int) -> list[int] | None:
+def pack(needs: Sequence[Sequence[int]], has: Sequence[int], cores: int) -> list[int] | None:
     """The core of each actor, or None where it is proved (or, at the limit, not known) that none
     fits.
 
-    Cores are numbered in the order of their first actors.
+    `needs` has the bits of each actor, `has` those of a PE, both by memory. Cores are numbered in
+    the order of their first actors.
     """
     from ortools.sat.python import cp_model
 
@@ -26,8 +27,8 @@ def pack(needs: list[Need], has: Need, cores: int) -> list[int] | None:
         for core in range(actor + 1, cores):
             model.add(row[core] == 0)  # cores are alike: actor a uses one of the first a + 1
     for core in range(cores):
-        for memory, size in enumerate(has.bits):
-            used = sum(n.bits[memory] * row[core] for n, row in zip(needs, on, strict=True))
+        for memory, size in enumerate(has):
+            used = sum(n[memory] * row[core] for n, row in zip(needs, on, strict=True))
             model.add(used <= size)
             model.add(1000 * used <= size * fullest)
     model.minimize(fullest)

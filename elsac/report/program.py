@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from elsac.report.tables import pairs, table
+from elsac.report.mapping import mapping_rows
+from elsac.report.tables import packet_text, pairs, table
 from elsac.runtime.isa import BY_MNEMONIC, IsaError, decode
 from elsac.runtime.program import Program
 
@@ -22,6 +23,8 @@ def program_info(program: Program, sections: Iterable[tuple[str, int, int, str]]
         ("target", f"{target['name']}  sha256 {header['target_sha256'][:12]}"),
         ("cores", f"{len(program.cores)} of {target['mesh_width'] * target['mesh_height']}"),
         ("alphabet", f"{header['alphabet']} spikes, {header['coding']} input"),
+        ("packets", packet_text(header)),
+        *mapping_rows(header),
         ("pipeline", str(header["pipeline"])),
         ("code", f"{len(program.code):,} words"),
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from elsac.report.mapping import mapping_rows
 from elsac.runtime.program import Program
 from elsac.runtime.run import RunResult
 
@@ -88,21 +89,28 @@ def program_summary(program: Program, path: str, size: int | None) -> str:
     """Say in a few lines what was compiled."""
     threads, header = program.threads, program.header
     neurons = int((threads["rows"].astype("int64") * threads["columns"]).sum())
-    target, packet = header["target"], header["packet"]
+    target = header["target"]
     cores = target["mesh_width"] * target["mesh_height"]
     rows = [
         ("network", f"{header['network']}: {len(program.layers):,} layers, {neurons:,} neurons"),
         ("target", _target(header)),
         ("cores", f"{len(program.cores):,} of {cores:,}, with {len(threads):,} threads"),
-        (
-            "packets",
-            f"{packet['kind']}, {packet['flit_bits']} bits, at most {packet['capacity']} "
-            f"{header['alphabet']} spikes",
-        ),
+        ("packets", packet_text(header)),
+        *mapping_rows(header),
     ]
     if size is not None:
         rows.append(("program", f"{path}: {size:,} bytes"))
     return pairs(rows)
+
+
+def packet_text(header: Mapping[str, Any]) -> str:
+    """Describe the packets of a program in a line; bundles have modes that hold more spikes."""
+    packet = header["packet"]
+    share = "at least" if packet["kind"] == "bundle" else "at most"
+    return (
+        f"{packet['kind']}, {packet['flit_bits']} bits, {share} {packet['capacity']} "
+        f"{header['alphabet']} spikes"
+    )
 
 
 def pass_times(seconds: Mapping[str, float]) -> str:

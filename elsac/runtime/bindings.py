@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from elsac.runtime.host import HostError, run_host
 from elsac.runtime.program import Program
+from elsac.runtime.tiles import Tile, covered
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -64,6 +65,8 @@ class Reading:
     name: str
     kind: str
     threads: tuple[int, ...]
+    tiles: tuple[Tile, ...]  # of the threads
+    size: tuple[int, int]  # rows and columns that they cover
     shape: tuple[int, ...]
     channel_first: bool
     index: Ints | None
@@ -73,8 +76,13 @@ class Reading:
 
     def natural(self, read: Callable[[str, int], Ints]) -> Ints:
         """Lay the tiles, [..., rows, columns] by `read(kind, thread)`, together: [..., *shape]."""
-        whole = np.concatenate([read(self.kind, thread) for thread in self.threads], axis=-1)
-        lead = whole.shape[:-2]
+        parts = [read(self.kind, thread) for thread in self.threads]
+        lead = parts[0].shape[:-2]
+        whole = np.empty((*lead, *self.size), np.int64)
+        for part, tile in zip(parts, self.tiles, strict=True):
+            rows = slice(tile.row_base, tile.row_base + tile.rows)
+            columns = slice(tile.column_base, tile.column_base + tile.columns)
+            whole[..., rows, columns] = part
         if self.channel_first:
             whole = np.moveaxis(whole, -1, -2)
         return whole.reshape(*lead, *self.shape)
@@ -150,10 +158,19 @@ class Host:
         if not threads or not all(0 <= t < len(program.threads) for t in threads):
             raise ValueError(f"{where} names no thread")
         shape, final_shape, index = _sizes(entry["shape"]), _sizes(entry["final_shape"]), None
-        tiles = program.threads[list(threads)]
-        held = int((tiles["rows"].astype(np.int64) * tiles["columns"]).sum())
-        if len(set(tiles["rows"].tolist())) > 1 or math.prod(shape) != held:
-            raise ValueError(f"{where} has the shape {shape}, but its threads hold {held} neurons")
+        entries = program.threads[list(threads)]
+        tiles = [Tile(*row) for row in entries[list(Tile._fields)].tolist()]
+        try:
+            size = covered(tiles)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
+        held = math.prod(size)
+        channels = shape[0 if entry["channel_axis"] == 0 else -1]
+        if math.prod(shape) != held or channels != size[1]:
+            raise ValueError(
+                f"{where} has the shape {shape}, but its threads hold {size[0]} rows of "
+                f"{size[1]} columns"
+            )
         if entry["index"] is not None:
             index = self.arrays[_typed(entry["index"], str)].astype(np.int64).ravel()
             if not ((index >= -1) & (index < held)).all():
@@ -164,6 +181,8 @@ class Host:
             name=entry["name"],
             kind=_typed(entry["kind"], str),
             threads=threads,
+            tiles=tuple(tiles),
+            size=size,
             shape=shape,
             channel_first=entry["channel_axis"] == 0,
             index=index,

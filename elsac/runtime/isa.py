@@ -116,11 +116,11 @@ ISA: tuple[Instruction, ...] = (
     Instruction(
         6,
         "trace",
-        (),
+        (Field("base", "c", "added to the spine: its place in the copy"),),
         Handler.SPIKES,
         False,
-        "For each spike of the packet: add value to the thread's own copy of the input tracer "
-        "(max-pool).",
+        "For each spike of the packet: add value to the thread's own copy of the input tracer, "
+        "unless the copy does not hold the spine (max-pool).",
     ),
     Instruction(
         7,

@@ -5,13 +5,14 @@ Every table is a numpy structured array, so that the binary holds exactly what t
 Index columns hold -1 for "none". Shapes of tensors are per sample (no batch dimension).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 CORE = np.dtype(
     [
@@ -33,6 +34,7 @@ THREAD = np.dtype(
         ("rows", "<i4"),  # output spines
         ("columns", "<i4"),  # neurons of a row that this tile holds
         ("column_base", "<i4"),  # the layer's column that is column 0 here
+        ("row_base", "<i4"),  # the layer's row that is row 0 here
         ("lo", "<i4"),  # least tracer value that a spike may reach
         ("hi", "<i4"),  # greatest
         ("membrane_bits", "<i4"),  # two's complement width of the membranes; 0: no membranes
@@ -42,6 +44,9 @@ THREAD = np.dtype(
         ("ports", "<i4"),
         ("on_row", "<i4"),  # index of the handler's first word
         ("depends", "<i4"),  # index into Program.depends of the first of `rows` counters
+        # Index into Program.row_orders of `rows` row numbers: the order in which the rows that wait
+        # for nothing run their handler; -1: ascending.
+        ("row_order", "<i4"),
         ("input", "<i4"),  # index into bindings["inputs"] for a source thread, else -1
         ("first_route", "<i4"),
         ("routes", "<i4"),
@@ -56,6 +61,8 @@ PORT = np.dtype(
             "<i4",
         ),  # added to the packet's columns to give the channel that handlers see
         ("spines", "<i4"),  # spines of the stream, = rows of the source
+        ("first", "<i4"),  # the spines first..stop-1 are delivered to this port, others not
+        ("stop", "<i4"),
         ("on_spikes", "<i4"),
         ("on_end", "<i4"),
     ]
@@ -138,12 +145,41 @@ MAP = np.dtype(
 )
 """An index map: (spine, channel) -> the (row, column) pairs that it feeds, in compressed rows."""
 
-ROUTE = np.dtype([("destination", "<i4"), ("first_link", "<i4"), ("links", "<i4")])
-"""The path of one thread's packets to one core: a run of (from, to) pairs in Program.links,
-mesh places numbered y * mesh_width + x."""
+ROUTE = np.dtype(
+    [
+        ("destination", "<i4"),  # core
+        ("first_link", "<i4"),
+        ("links", "<i4"),
+        ("tree", "<i4"),  # number of the multicast tree that the path belongs to, from 0
+        ("weight", "<i4"),  # of that tree: its share of the spines
+        ("channel", "<i4"),  # virtual channel of that tree
+        ("first_spine", "<i4"),  # the spines first_spine..stop_spine-1 take this path, if any
+        ("stop_spine", "<i4"),
+        ("credits", "<i4"),  # steps that the sender may be ahead of the readers there
+    ]
+)
+"""The path of one thread's packets to one core: a run of (from, to) pairs in Program.links, mesh
+places numbered y * mesh_width + x. Paths of one thread with the same tree number form a multicast
+tree: a flit passes each of its links once. Every spine takes one tree (:func:`tree_of_spines`)."""
 
 NEVER = (1 << 62) - 1
 ALWAYS = -NEVER
+
+
+def tree_of_spines(weights: Sequence[int], spines: int) -> NDArray[np.int32]:
+    """Return the tree that each spine takes: a smooth weighted round robin, [spines].
+
+    `weights` has the weight of each tree. Over any run of sum(weights) spines, tree i is taken
+    weights[i] times, as evenly spread as can be, so that all flits of a spine stay in order.
+    """
+    total = sum(weights)
+    lead = np.zeros(len(weights), np.int64)
+    period = np.zeros(total, np.int32)
+    for slot in range(total):
+        lead += weights
+        period[slot] = chosen = int(np.argmax(lead))
+        lead[chosen] -= total
+    return np.resize(period, spines)
 
 
 def _empty(dtype: Any, *shape: int) -> NDArray[Any]:
@@ -165,10 +201,10 @@ class Program:
       float or null; the tracer is clip(rhe(x / scale) + zero, lo + zero, hi + zero) - zero when
       `quantize`, else x - zero; `head` a list of host nodes to run before.
     - `readings`: `{name, kind, threads, shape, channel_axis, index, final_shape, zero,
-      element_type}`: an on-chip tensor; kind `tracer` or `charge`; tiles in `threads` concatenate
-      along the columns to [rows, columns]; channel_axis 0 means shape is (columns, *spatial), -1
-      means (*spatial, columns); `index`, if not null, is the name of an array in `arrays` that
-      gathers the flattened tensor (-1 gives 0) into `final_shape`.
+      element_type}`: an on-chip tensor; kind `tracer` or `charge`; the tiles in `threads` cover
+      [rows, columns], each from its row_base and column_base on, exactly once; channel_axis 0 means
+      shape is (columns, *spatial), -1 means (*spatial, columns); `index`, if not null, is the name
+      of an array in `arrays` that gathers the flattened tensor (-1 gives 0) into `final_shape`.
     - `probes`: indices of the readings that are quantized tensors of the ONNX file, keyed by their
       name there.
     - `values`: `{name, reading, factor, offset, element_type, dtype}`: float tensors that leave the
@@ -196,6 +232,7 @@ class Program:
     thresholds: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
     row_classes: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     depends: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
+    row_orders: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     map_indptr: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
     map_targets: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
     links: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))

@@ -46,6 +46,8 @@ class LayerCounts:
     flit_hops: int
     steps: int
     """Steps until its last spike, the most over all samples."""
+    spikes_per_step: list[float]
+    """Its spikes in each step, the mean over the samples: a profile of the traffic to come."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def run_program(
         right = int(right_answers(outputs, truth).sum())
         history = _accuracies(host, done, truth) if reader.record else []
         warnings += _label_warnings(outputs, truth)
-    layers = _layers(program, done)
+    layers = _layers(program, done, reader.step_spikes / max(reader.samples, 1))
     return RunResult(
         samples=len(done),
         outputs=outputs,
@@ -214,6 +216,8 @@ class _Reader:
         self.image, self.host, self.record = image, host, record
         self.probes = host.probes if tensors else []
         self.layer_of = image.program.threads["layer"].astype(np.int64)
+        self.step_spikes = np.zeros((0, len(image.program.layers)), np.int64)
+        self.samples = 0
         by_name = {value.name: value for value in host.values}
         self.behind = {
             output if len(names) == 1 else f"{output}:{name}": by_name[name].reading
@@ -228,10 +232,11 @@ class _Reader:
         counts = [
             np.bincount(self.layer_of, getattr(outcome.stats, name), layers) for name in COUNTS
         ]
-        numbers = np.arange(1, len(outcome.step_spikes) + 1)[:, np.newaxis]
-        last = np.zeros(layers, np.int64)
-        active = (numbers * (outcome.step_spikes > 0)).max(axis=0, initial=0)
-        np.maximum.at(last, self.layer_of, active)
+        per_step = np.zeros((len(outcome.step_spikes), layers), np.int64)
+        np.add.at(per_step.T, self.layer_of, outcome.step_spikes.T)
+        numbers = np.arange(1, len(per_step) + 1)[:, np.newaxis]
+        last = (numbers * (per_step > 0)).max(axis=0, initial=0)
+        self._add_steps(per_step)
         values = {v.name: v.floats_or_integers(read) for v in self.host.values}
         history: dict[str, Array] = {}
         if self.record:
@@ -252,6 +257,15 @@ class _Reader:
             last=last,
             history=history,
         )
+
+    def _add_steps(self, per_step: Ints) -> None:
+        """Add one sample's spikes [steps, layers]; what is kept grows with the longest alone."""
+        if len(self.step_spikes) < len(per_step):
+            grown = np.zeros_like(per_step)
+            grown[: len(self.step_spikes)] = self.step_spikes
+            self.step_spikes = grown
+        self.step_spikes[: len(per_step)] += per_step
+        self.samples += 1
 
     def _final(self, outcome: Outcome, kind: str, thread: int) -> Ints:
         if kind == "charge":
@@ -349,7 +363,9 @@ def _accuracies(host: Host, done: list[_Sample], truth: Ints) -> list[float]:
     return shares
 
 
-def _layers(program: Program, done: list[_Sample]) -> list[LayerCounts]:
+def _layers(
+    program: Program, done: list[_Sample], step_spikes: NDArray[np.float64]
+) -> list[LayerCounts]:
     threads, layers = program.threads, len(program.layers)
     neurons = np.bincount(
         threads["layer"], threads["rows"].astype(np.int64) * threads["columns"], layers
@@ -363,6 +379,7 @@ def _layers(program: Program, done: list[_Sample]) -> list[LayerCounts]:
             int(neurons[i]),
             **{key: int(counts[row, i]) for row, key in enumerate(COUNTS)},
             steps=int(last[i]),
+            spikes_per_step=step_spikes[: int(last[i]), i].tolist(),
         )
         for i, name in enumerate(program.layers)
     ]
@@ -370,4 +387,8 @@ def _layers(program: Program, done: list[_Sample]) -> list[LayerCounts]:
 
 def _totals(layers: list[LayerCounts]) -> LayerCounts:
     sums = {key: sum(getattr(layer, key) for layer in layers) for key in ("neurons", *COUNTS)}
-    return LayerCounts("total", **sums, steps=max((layer.steps for layer in layers), default=0))
+    steps = max((layer.steps for layer in layers), default=0)
+    per_step = np.zeros(steps)
+    for layer in layers:
+        per_step[: layer.steps] += layer.spikes_per_step
+    return LayerCounts("total", **sums, steps=steps, spikes_per_step=per_step.tolist())

@@ -55,6 +55,7 @@ TABLES: dict[str, tuple[np.dtype[Any], tuple[int, ...], str]] = {
     "thresholds": (np.dtype("<i8"), (), "thresholds: bases, steps and codes"),
     "row_classes": (np.dtype("<i4"), (), "threshold class of every row"),
     "depends": (np.dtype("<i4"), (), "inputs that every row waits for"),
+    "row_orders": (np.dtype("<i4"), (), "orders of the rows that wait for nothing"),
     "map_indptr": (np.dtype("<i8"), (), "row starts of the index maps"),
     "map_targets": (np.dtype("<i4"), (2,), "(row, column) targets of the index maps"),
     "links": (np.dtype("<i4"), (2,), "(core, core) hops of the routes"),

@@ -200,15 +200,21 @@ def test_network_with_too_many_layers_for_the_mesh(refused_network: Refuse, tmp_
     )
     line = refused_network(power_of_two_cnn(), "--target", chip)
     assert "does not fit" in line and "'small'" in line
-    assert re.search(r"needs \d+ cores, the chip has 2", line)
-    assert re.search(r"the largest layer '\S+' needs \d+ bytes of \w+ memory, a core has \d+", line)
+    assert re.search(r"weights memory alone asks for \d+ cores, \d+ would do, the chip has 2", line)
+    assert re.search(r"the largest layer '\S+' takes \d+\.\d cores of weights memory", line)
+    quick = refused_network(power_of_two_cnn(), "--target", chip, "-O0")
+    assert re.search(r"needs \d+ cores, the chip has 2", quick)
+    assert re.search(r"largest layer '\S+' needs \d+ bytes of \w+ memory, a core has \d+", quick)
+    assert re.search(r"mesh of at least \d+x\d+", quick)
     assert re.search(r"mesh of at least \d+x\d+", line)
 
 
 def test_layer_too_large_for_a_core(refused_network: Refuse, tmp_path: Path) -> None:
     chip = target(tmp_path, weight_sram_bytes_per_pe=8)
     line = refused_network(power_of_two_cnn(), "--target", chip)
-    assert re.search(r"node '\S+.*': a tile of 1 column\(s\) needs \d+ bytes of weights", line)
+    assert re.search(r"node '\S+.*': its smallest tile needs \d+ bytes of weights memory", line)
+    quick = refused_network(power_of_two_cnn(), "--target", chip, "-O0")
+    assert re.search(r"node '\S+.*': a tile of 1 column\(s\) needs \d+ bytes of weights", quick)
     assert "has 8" in line and "larger PEs" in line
 
 

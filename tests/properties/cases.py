@@ -18,8 +18,8 @@ from tests.properties.support import (
 SMALL = [name for name in NETWORKS if name not in ("qoperator_cnn", "concat_upsample")]
 """Networks of 4 bits, whose runs are short enough to be looked at after each step."""
 
-UNITS = Options(coding="spikes")
-FLOOR = Options(shift_rule="floor")
+UNITS = Options(effort=0, coding="spikes")
+FLOOR = Options(effort=0, shift_rule="floor")
 
 
 def cases() -> Iterator[tuple[Key, str, Options]]:

@@ -47,7 +47,9 @@ NETWORKS: dict[str, Callable[[], Model]] = {
 }
 
 SHIFT = "elsa-6x6-shift"
-ANALOG = Options(coding="analog")
+QUICK = Options(effort=0)
+"""Most tests are not about mappings, and want the first that fits."""
+ANALOG = Options(effort=0, coding="analog")
 
 
 @lru_cache(64)
@@ -71,7 +73,7 @@ def compile_model(
         if level == "import":
             context = new_context(chip)
             return Compiled(import_onnx(path, context).module, context, "")
-        return compile_onnx(path, chip, options, level)
+        return compile_onnx(path, chip, options or QUICK, level)
 
 
 def program_from(

@@ -3,7 +3,7 @@
 import contextlib
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -17,13 +17,15 @@ from elsac.interpreters.rational import Real
 from elsac.interpreters.schedules import Schedule
 from elsac.interpreters.spiking import SpikingResult, run_spiking
 from elsac.runtime.program import Program
-from elsac.runtime.run import RunResult, run_program
+from elsac.runtime.run import run_program
 from elsac.targets import Target, load_target
 from elsac.verification import Verification, Verifier
 from tests.networks import NetworkBuilder, images
 from tests.networks import run as run_onnx
+from tests.properties.comparison import Integers, assert_same, emulated, flat
 from tests.properties.support import (
     NETWORKS,
+    QUICK,
     SEEDS,
     SHIFT,
     Inputs,
@@ -38,55 +40,15 @@ from tests.properties.support import (
 )
 
 Array = NDArray[Any]
-Integers = dict[str, Array]
 
 IMAGES = 3
-BITPLANE = Options()
-
-
-def by_tensor(program: Program, result: RunResult) -> Integers:
-    """All integers of a run: quantized tensors, and what is behind the outputs, flat per sample."""
-    found = {f"q {name}": array for name, array in result.tensors.items()}
-    readings = program.bindings["readings"]
-    values = {v["name"]: readings[v["reading"]] for v in program.bindings["values"]}
-    for output in program.bindings["host"]["outputs"]:
-        for name in output["values"]:
-            several = len(output["values"]) > 1
-            array = result.integers[f"{output['name']}:{name}" if several else output["name"]]
-            found[f"{'q' if values[name]['kind'] == 'tracer' else 'charge'} {name}"] = array
-    return flat(found)
+BITPLANE = QUICK
 
 
 def by_name(result: SpikingResult) -> Integers:
     """The same of the spiking interpreter."""
     tensors = {f"q {name}": array for name, array in result.tensors.items()}
     return flat(tensors | {f"charge {name}": array for name, array in result.charges.items()})
-
-
-def flat(integers: Integers) -> Integers:
-    return {
-        name: array.astype(np.int64).reshape(len(array), -1) for name, array in integers.items()
-    }
-
-
-def assert_same(mine: Integers, other: Integers) -> None:
-    """The same names with the same integers."""
-    assert mine.keys() == other.keys()
-    assert mine
-    for name, integers in mine.items():
-        np.testing.assert_array_equal(integers, other[name], err_msg=name)
-
-
-def emulated(
-    program: Program,
-    inputs: Inputs,
-    engine: Literal["fast", "interpreter"] = "fast",
-    jitter: int | None = None,
-) -> Integers:
-    """The integers in which the emulator ends."""
-    result = run_program(program, inputs, engine=engine, jitter=jitter, tensors=True)
-    assert result.terminal.all()
-    return by_tensor(program, result)
 
 
 def spiking(
@@ -202,14 +164,14 @@ def test_onnx_runtime_notices(tmp_path: Path) -> None:
 # Whatever the user chooses
 
 CHOICES: dict[str, tuple[str, Options]] = {
-    "spikes": ("elsa-6x6", Options(coding="spikes")),
-    "analog": ("elsa-6x6", Options(coding="analog")),
-    "placed": ("elsa-6x6", Options(placement="random", seed=1)),
-    "placed_again": ("elsa-8x8", Options(placement="random", seed=2)),
-    "nearest": (SHIFT, Options(shift_rule="nearest")),
-    "floor": (SHIFT, Options(shift_rule="floor")),
-    "floor_spikes": (SHIFT, Options(shift_rule="floor", coding="spikes")),
-    "nearest_analog": (SHIFT, Options(coding="analog", placement="random", seed=3)),
+    "spikes": ("elsa-6x6", Options(effort=0, coding="spikes")),
+    "analog": ("elsa-6x6", Options(effort=0, coding="analog")),
+    "placed": ("elsa-6x6", Options(effort=0, placement="random", seed=1)),
+    "placed_again": ("elsa-8x8", Options(effort=0, placement="random", seed=2)),
+    "nearest": (SHIFT, Options(effort=0, shift_rule="nearest")),
+    "floor": (SHIFT, Options(effort=0, shift_rule="floor")),
+    "floor_spikes": (SHIFT, Options(effort=0, shift_rule="floor", coding="spikes")),
+    "nearest_analog": (SHIFT, Options(effort=0, coding="analog", placement="random", seed=3)),
 }
 
 
@@ -272,7 +234,9 @@ def test_events_of_a_step_commute() -> None:
 def test_schedules_do_not_matter(name: str, rule: str | None, schedule: Schedule) -> None:
     inputs = images_of(name, 2)
     target = "elsa-6x6" if rule is None else SHIFT
-    options = Options(coding="spikes" if schedule == "delay" else "bitplane", shift_rule=rule)
+    options = Options(
+        effort=0, coding="spikes" if schedule == "delay" else "bitplane", shift_rule=rule
+    )
     result = spiking(name, inputs, schedule, 1, target, options)
     assert_same(by_name(result), emulated(program_of(name), inputs))
 

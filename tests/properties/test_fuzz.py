@@ -49,7 +49,7 @@ def compile_file(data: bytes, folder: Path) -> bytes:
     """Compile a file as the command line does."""
     path = folder / "network.onnx"
     path.write_bytes(data)
-    program = compile_onnx(path, load_target("elsa-6x6"), Options()).program
+    program = compile_onnx(path, load_target("elsa-6x6"), Options(effort=0)).program
     assert program is not None
     return container.to_bytes(program)
 

@@ -23,7 +23,10 @@ STRUCTURED = (
     *("threads", "ports", "windows", "weight_segments", "constant_segments", "stairs"),
     *("maps", "routes", "cores"),
 )
-FLAT = (*("weights", "thresholds", "row_classes", "depends", "map_indptr", "map_targets", "links"),)
+FLAT = (
+    *("weights", "thresholds", "row_classes", "depends", "row_orders", "map_indptr"),
+    *("map_targets", "links"),
+)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from elsac.tools.opt import ElsacOpt
 
 SAMPLES = Path(samples.__file__).parent
 NETWORKS = ["digits_cnn.onnx", "digits_mlp.onnx"]
-MOST_OPS = 500
+MOST_OPS = 1000
 
 
 @cache
@@ -105,22 +105,24 @@ def without_hints(source: str) -> str:
 
 @pytest.mark.parametrize("coding", ["bitplane", "spikes", "analog"])
 @pytest.mark.parametrize("rule", [None, "nearest", "floor"])
+@pytest.mark.parametrize("effort", [0, 1, 2])
 @pytest.mark.parametrize("target", target_names())
-def test_a_pipeline_is_text(target: str, rule: str | None, coding: str) -> None:
+def test_a_pipeline_is_text(target: str, effort: int, rule: str | None, coding: str) -> None:
     if rule is not None and load_target(target).alphabet != "shift":
         return  # refused, see below
-    options = Options(coding, 3, "random", rule)
+    options = Options(coding, 3, rule, effort, placement="random", profile='a "b".json')
     spec = pipeline(load_target(target), options)
     steps = PassPipeline.parse_spec(pass_factories(), spec).passes
-    assert ",".join(str(s.pipeline_pass_spec(include_default=True)) for s in steps) == spec
     by_name = {s.name: s for s in steps}
-    assert list(by_name) == [n for n in PASSES if n not in ("canonicalize", "dce")]
+    other = {"partition"} if effort == 0 else {"tile-columns", "assign-cores"}
+    assert list(by_name) == [n for n in PASSES if n not in {"canonicalize", "dce"} | other]
     neurons, places = by_name["convert-qann-to-spiking"], by_name["place-cores"]
     assert dataclasses.asdict(neurons) == {
         "alphabet": options.shift_rule or load_target(target).spike_rule,
         "coding": options.coding,
     }
-    assert dataclasses.asdict(places) == {"method": "random", "seed": 3}
+    assert dataclasses.asdict(places) == {"method": "random", "effort": effort, "seed": 3}
+    assert dataclasses.asdict(by_name["estimate-load"]) == {"profile": 'a "b".json'}
 
 
 def test_elsac_opt_takes_the_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,10 +148,18 @@ def test_a_shift_rule_needs_a_shift_target() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(placement='a"b'), "the placement 'a\"b' is not one of snake, random"),
+        (Options(placement='a"b'), "the placement 'a\"b' is not one of anneal, hilbert-swap"),
         (Options(coding='bitplane" x="'), "is not one of bitplane, spikes, analog"),
         (Options(shift_rule="round"), "'round' is not one of ternary, floor, nearest"),
         (Options(seed="0} dce"), "the seed '0} dce' is not an integer"),  # type: ignore[arg-type]
+        (Options(effort=3), "the effort 3 is not one of 0, 1, 2"),
+        (Options(routing="yx"), "the routing 'yx' is not one of auto, xy, o1turn, valiant, lp"),
+        (Options(packet="udp"), "the packet 'udp' is not one of baer, bundle"),
+        (Options(schedule="spiral"), "the schedule 'spiral' is not one of raster, shells"),
+        (Options(objective="beauty"), "the objective 'beauty' is not one of latency, energy"),
+        (Options(tiling="rows"), "the tiling 'rows' is not one of both, columns"),
+        (Options(flit_bits=4), "flits of 4 bits; expected 8 to 65536"),
+        (Options(profile="a\nb"), "is no name of a file"),
     ],
 )
 def test_options_that_no_pass_knows_are_refused(options: Options, message: str) -> None:

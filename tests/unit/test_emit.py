@@ -29,7 +29,7 @@ def program(**options: object) -> Program:
     """The whole of the pipeline's example, from its text to words."""
     context: CompilerContext = new_context(load_target("elsa-6x6"))
     module = Parser(context, TEXT).parse_module()
-    lower(module, context, pipeline(context.target, Options(**options)))  # type: ignore[arg-type]
+    lower(module, context, pipeline(context.target, Options(effort=0, **options)))  # type: ignore[arg-type]
     return emit_program(module, context, HEADER, HOST, {})
 
 
@@ -85,7 +85,10 @@ def test_segments_hold_the_weights(made: Program) -> None:
 
 def test_routes_lead_to_the_readers(made: Program) -> None:
     # Core 0 to core 1 and core 1 to core 2, one link each; places are counted row by row.
-    assert made.routes.tolist() == [(1, 0, 1), (2, 1, 1)]
+    assert made.routes.tolist() == [
+        (1, 0, 1, 0, 1, 0, 0, 16, 1),
+        (2, 1, 1, 0, 1, 0, 0, 4, 1),
+    ]
     assert made.links.tolist() == [[0, 1], [1, 2]]
 
 

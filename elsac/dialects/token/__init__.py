@@ -1,15 +1,17 @@
 """The `token` dialect: the network as processes that exchange streams of spines.
 
 A `!token.stream` carries, for each step, the spikes of each of its spines and then their end. A
-`token.actor` is one tile (a range of columns) of one layer: a deterministic process whose body says
-what it does with each stream that it reads and how its rows fire. Passes add where it runs (`core`,
-`place`), how its spines travel (`routes`) and where its data lies (`memory`).
+`token.actor` is one tile (a range of columns, a range of lines) of one layer: a deterministic
+process whose body says what it does with each stream that it reads and how its rows fire. Passes
+add how busy it is (`rates`), where it runs (`core`, `place`), how its spines travel (`routes`) and
+where its data lies (`memory`), and what they claim of the whole (`token.claim`).
 """
 
 from xdsl.ir import Dialect
 
 from elsac.dialects.token.actors import (
     ActorOp,
+    ClaimOp,
     PacketFormatOp,
     ProbeOp,
     ReadoutOp,
@@ -24,6 +26,7 @@ from elsac.dialects.token.steps import (
     HoldOp,
     MaximumOp,
     ScatterOp,
+    Step,
     TraceOp,
     check_map,
 )
@@ -34,6 +37,8 @@ from elsac.dialects.token.types import (
     StreamType,
     int_array,
     ints,
+    rates,
+    rates_attr,
     stream,
 )
 
@@ -53,6 +58,7 @@ Token = Dialect(
         HoldOp,
         ProbeOp,
         ReadoutOp,
+        ClaimOp,
     ],
     [StreamType, MapAttr, RouteAttr],
 )
@@ -61,6 +67,7 @@ __all__ = [
     "AccumulateOp",
     "ActorOp",
     "AddOp",
+    "ClaimOp",
     "FireOp",
     "FlowOp",
     "HoldOp",
@@ -73,6 +80,7 @@ __all__ = [
     "RouteAttr",
     "ScatterOp",
     "SourceOp",
+    "Step",
     "StreamType",
     "Token",
     "TraceOp",
@@ -80,5 +88,7 @@ __all__ = [
     "int_array",
     "ints",
     "place",
+    "rates",
+    "rates_attr",
     "stream",
 ]

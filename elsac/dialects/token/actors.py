@@ -1,6 +1,6 @@
 """Actors, what feeds them, what is read of them, and how their spikes travel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xdsl.dialects.builtin import (
     I64,
@@ -10,9 +10,12 @@ from xdsl.dialects.builtin import (
     FlatSymbolRefAttrConstr,
     IntegerAttr,
     StringAttr,
+    UnitAttr,
+    f64,
     i64,
 )
 from xdsl.ir import (
+    Attribute,
     Block,
     Region,
     SSAValue,
@@ -31,15 +34,28 @@ from xdsl.utils.exceptions import VerifyException
 from elsac.dialects.net import int_attr
 from elsac.dialects.spiking import CodingAttr
 from elsac.dialects.token.steps import FireOp, FlowOp, HoldOp, MaximumOp, Step
-from elsac.dialects.token.types import Place, RouteAttr, StreamType, ints, stream
+from elsac.dialects.token.types import (
+    Place,
+    RouteAttr,
+    StreamType,
+    int_array,
+    ints,
+    rates,
+    stream,
+)
 
-_WHERE = " (`core` $core^)? (`place` $place^)? (`routes` $routes^)? (`memory` $memory^)? attr-dict"
+_WHERE = (
+    " (`rates` $rates^)? (`core` $core^)? (`place` $place^)? (`routes` $routes^)?"
+    " (`memory` $memory^)? attr-dict"
+)
 
 
 @irdl_op_definition
 class SourceOp(IRDLOperation):
     """An input of the network as a stream: one spine per position, injected step by step in a
-    coding.
+    coding, the spines of a step in an order (raster, if none is named).
+
+    rates: the share of its neurons that spike in each step, estimated; all mapping rests on it.
     """
 
     name = "token.source"
@@ -49,6 +65,8 @@ class SourceOp(IRDLOperation):
     zero = prop_def(IntegerAttr[I64])
     element_type = prop_def(StringAttr)
     coding = prop_def(CodingAttr)
+    order = opt_prop_def(StringAttr)
+    rates = opt_prop_def(DenseArrayBase.constr(f64))
     core = opt_prop_def(IntegerAttr[I64])
     place = opt_prop_def(DenseArrayBase.constr(i64))
     routes = opt_prop_def(ArrayAttr[RouteAttr])
@@ -56,7 +74,7 @@ class SourceOp(IRDLOperation):
     output = result_def(StreamType)
     assembly_format = (
         "$tensor_name `shape` $shape `scale` $scale `zero` $zero `as` $element_type"
-        " `coding` $coding" + _WHERE + " `:` type($output)"
+        " `coding` $coding (`order` $order^)?" + _WHERE + " `:` type($output)"
     )
 
     def verify_(self) -> None:
@@ -65,14 +83,28 @@ class SourceOp(IRDLOperation):
 
 @irdl_op_definition
 class ActorOp(IRDLOperation):
-    """One tile of one layer: columns `first` to `last` (exclusive) of `of`."""
+    """One tile of one layer: columns `first` to `last` (exclusive) of `total`, and of the layer's
+    map the lines `first_line` to `last_line` of `lines` (all, if none are named).
+
+    `pes` says how the PEs of a core divide a tile: [parts of its columns, parts of its lines];
+    without it every PE has a part of the columns. The rows of a `padded` actor that touch the
+    bottom or right padding of its map wait for the last spine of a step in the order of shells (the
+    paper's Algorithm 1). `rates` is the share of neurons that spike in
+    each step, estimated.
+    """
 
     name = "token.actor"
     layer = prop_def(StringAttr)
     first = prop_def(IntegerAttr[I64])
     last = prop_def(IntegerAttr[I64])
     total = prop_def(IntegerAttr[I64])
+    first_line = opt_prop_def(IntegerAttr[I64])
+    last_line = opt_prop_def(IntegerAttr[I64])
+    lines = opt_prop_def(IntegerAttr[I64])
+    pes = opt_prop_def(DenseArrayBase.constr(i64))
+    padded = opt_prop_def(UnitAttr)
     inputs = var_operand_def(StreamType)
+    rates = opt_prop_def(DenseArrayBase.constr(f64))
     core = opt_prop_def(IntegerAttr[I64])
     place = opt_prop_def(DenseArrayBase.constr(i64))
     routes = opt_prop_def(ArrayAttr[RouteAttr])
@@ -80,7 +112,9 @@ class ActorOp(IRDLOperation):
     output = result_def(StreamType)
     body = region_def("single_block")
     assembly_format = (
-        "$layer `columns` $first `to` $last `of` $total `reads` $inputs"
+        "$layer `columns` $first `to` $last `of` $total"
+        " (`lines` $first_line^ `to` $last_line `of` $lines)? (`pes` $pes^)?"
+        " (`padded` $padded^)? `reads` $inputs"
         + _WHERE
         + " `:` type($inputs) `->` type($output) $body"
     )
@@ -92,6 +126,8 @@ class ActorOp(IRDLOperation):
         inputs: Sequence[SSAValue],
         output: StreamType,
         body: Region | None = None,
+        lines: tuple[int, int, int] | None = None,
+        pes: tuple[int, int] | None = None,
     ) -> None:
         if body is None:
             body = Region(Block(arg_types=[i.type for i in inputs]))
@@ -107,14 +143,50 @@ class ActorOp(IRDLOperation):
             result_types=[output],
             regions=[body],
         )
+        if lines is not None:
+            self.first_line, self.last_line, self.lines = (int_attr(n) for n in lines)
+        if pes is not None:
+            self.pes = int_array(pes)
 
     @property
     def columns(self) -> tuple[int, int]:
         """The tile's columns, from and up to (exclusive)."""
         return self.first.value.data, self.last.value.data
 
+    @property
+    def row_base(self) -> int:
+        """The layer's row that is row 0 of this tile."""
+        if self.first_line is None or self.last_line is None:
+            return 0
+        first, last = self.first_line.value.data, self.last_line.value.data
+        return stream(self.output).spines.data // (last - first) * first
+
+    @property
+    def layer_rows(self) -> int:
+        """The rows of the whole layer."""
+        rows = stream(self.output).spines.data
+        if self.first_line is None or self.last_line is None or self.lines is None:
+            return rows
+        held = self.last_line.value.data - self.first_line.value.data
+        return rows // held * self.lines.value.data
+
+    def _verify_lines(self) -> None:
+        given = self.first_line, self.last_line, self.lines
+        if all(g is None for g in given):
+            return
+        if any(g is None for g in given):
+            raise VerifyException("the lines of a tile are given as first, last and total")
+        first, last, total = (g.value.data for g in given if g is not None)
+        if not 0 <= first < last <= total:
+            raise VerifyException("the lines of a tile are a range of the layer's")
+        if stream(self.output).spines.data % (last - first):
+            raise VerifyException("a tile sends whole lines of the map")
+
     def verify_(self) -> None:
         _check_place(self)
+        self._verify_lines()
+        if self.pes is not None and (len(self.pes) != 2 or min(ints(self.pes)) < 1):
+            raise VerifyException("PEs divide a tile into parts of its columns and of its lines")
         first, last = self.columns
         if not 0 <= first < last <= self.total.value.data:
             raise VerifyException("the columns of a tile are a range of the layer's")
@@ -140,6 +212,8 @@ class ActorOp(IRDLOperation):
 def _check_place(op: ActorOp | SourceOp) -> None:
     if op.place is not None and len(op.place) != 2:
         raise VerifyException("a place is given as [x, y]")
+    if any(not 0 <= rate <= 1 for rate in rates(op.rates)):
+        raise VerifyException("a rate is a share of the neurons, 0 to 1")
 
 
 def place(op: ActorOp | SourceOp) -> Place | None:
@@ -221,3 +295,26 @@ class PacketFormatOp(IRDLOperation):
     def verify_(self) -> None:
         if self.capacity.value.data < 1:
             raise VerifyException("a flit holds at least one spike")
+
+
+@irdl_op_definition
+class ClaimOp(IRDLOperation):
+    """What a pass says of the mapping that it made: numbers that `verify-mapping` computes again
+    from the rest of the module, and the bounds and limits they were reached with.
+
+    `token.claim "placement" {flit_hops = 10 : i64, bound = 10 : i64, method = "anneal"}`
+    """
+
+    name = "token.claim"
+    subject = prop_def(StringAttr)
+    figures = prop_def(DictionaryAttr)
+    assembly_format = "$subject $figures attr-dict"
+
+    def __init__(self, subject: str, figures: Mapping[str, Attribute | int | str]) -> None:
+        attributes = {
+            key: int_attr(v) if isinstance(v, int) else StringAttr(v) if isinstance(v, str) else v
+            for key, v in figures.items()
+        }
+        super().__init__(
+            properties={"subject": StringAttr(subject), "figures": DictionaryAttr(attributes)}
+        )

@@ -1,4 +1,8 @@
-"""The body of an actor: one step for each stream that it reads, and how its rows fire."""
+"""The body of an actor: one step for each stream that it reads, and how its rows fire.
+
+A stream is a tile of a layer: `base` is the layer's column that is its column 0, `spine` the
+layer's spine that is its spine 0. Maps and index maps speak of whole layers.
+"""
 
 from xdsl.dialects.builtin import (
     I64,
@@ -40,9 +44,10 @@ class AccumulateOp(IRDLOperation):
     groups = prop_def(IntegerAttr[I64])
     shift = prop_def(IntegerAttr[I64], default_value=int_attr(0))
     base = prop_def(IntegerAttr[I64], default_value=int_attr(0))
+    spine = prop_def(IntegerAttr[I64], default_value=int_attr(0))
     assembly_format = (
-        "$input (`from` $base^)? `weight` $weight `map` $map `groups` $groups (`shift` $shift^)?"
-        " attr-dict `:` type($input)"
+        "$input (`from` $base^)? (`spine` $spine^)? `weight` $weight `map` $map"
+        " `groups` $groups (`shift` $shift^)? attr-dict `:` type($input)"
     )
 
     def __init__(
@@ -66,16 +71,19 @@ class AccumulateOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        check_map(self.input, self.map)
+        check_map(self.input, self.map, self.spine)
         if not 0 <= self.shift.value.data <= 31:
             raise VerifyException("a shift is 0 to 31 bits")
 
 
-def check_map(input: SSAValue, map: MapAttr) -> None:
-    """Refuse a map that does not have one place for each spine of the stream."""
+def check_map(input: SSAValue, map: MapAttr, spine: IntegerAttr[I64]) -> None:
+    """Refuse a stream that is no band of the map: whole lines, from spine `spine` on."""
     (height, width), _ = map.sizes
-    if height * width != stream(input).spines.data:
-        raise VerifyException("the map's input has as many places as the stream has spines")
+    first, spines = spine.value.data, stream(input).spines.data
+    if first % width or spines % width or not 0 <= first <= first + spines <= height * width:
+        raise VerifyException(
+            f"spines {first} to {first + spines} are no lines of a map of {height}x{width}"
+        )
 
 
 @irdl_op_definition
@@ -87,10 +95,12 @@ class AddOp(IRDLOperation):
     name = "token.add"
     input = operand_def(StreamType)
     base = prop_def(IntegerAttr[I64], default_value=int_attr(0))
+    spine = prop_def(IntegerAttr[I64], default_value=int_attr(0))
     constants = prop_def(FlatSymbolRefAttrConstr)  # of the whole layer
     map = prop_def(MapAttr)
     assembly_format = (
-        "$input (`from` $base^)? `by` $constants `map` $map attr-dict `:` type($input)"
+        "$input (`from` $base^)? (`spine` $spine^)? `by` $constants `map` $map attr-dict"
+        " `:` type($input)"
     )
 
     def __init__(self, input: SSAValue, base: int, constants: SymbolRefAttr, map: MapAttr) -> None:
@@ -100,7 +110,7 @@ class AddOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        check_map(self.input, self.map)
+        check_map(self.input, self.map, self.spine)
 
 
 @irdl_op_definition
@@ -115,10 +125,12 @@ class ScatterOp(IRDLOperation):
     name = "token.scatter"
     input = operand_def(StreamType)
     base = prop_def(IntegerAttr[I64], default_value=int_attr(0))
+    spine = prop_def(IntegerAttr[I64], default_value=int_attr(0))
     channels = prop_def(IntegerAttr[I64])
     index = prop_def(FlatSymbolRefAttrConstr)
     assembly_format = (
-        "$input (`from` $base^)? `of` $channels `at` $index attr-dict `:` type($input)"
+        "$input (`from` $base^)? (`spine` $spine^)? `of` $channels `at` $index attr-dict"
+        " `:` type($input)"
     )
 
     def __init__(self, input: SSAValue, base: int, channels: int, index: SymbolRefAttr) -> None:
@@ -139,14 +151,17 @@ class TraceOp(IRDLOperation):
     name = "token.trace"
     input = operand_def(StreamType)
     base = prop_def(IntegerAttr[I64], default_value=int_attr(0))
+    spine = prop_def(IntegerAttr[I64], default_value=int_attr(0))
     map = prop_def(MapAttr)
-    assembly_format = "$input (`from` $base^)? `map` $map attr-dict `:` type($input)"
+    assembly_format = (
+        "$input (`from` $base^)? (`spine` $spine^)? `map` $map attr-dict `:` type($input)"
+    )
 
     def __init__(self, input: SSAValue, base: int, map: MapAttr) -> None:
         super().__init__(operands=[input], properties={"map": map, "base": int_attr(base)})
 
     def verify_(self) -> None:
-        check_map(self.input, self.map)
+        check_map(self.input, self.map, self.spine)
 
 
 Step = AccumulateOp | AddOp | ScatterOp | TraceOp

@@ -1,12 +1,14 @@
 """Types of the `token` dialect: streams, maps of the im2col unit, routes."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
     IntAttr,
+    f64,
     i64,
 )
 from xdsl.ir import (
@@ -129,44 +131,104 @@ class MapAttr(ParametrizedAttribute):
 class RouteAttr(ParametrizedAttribute):
     """The path of a stream's packets to one core: the mesh places that it passes, source and
     destination included.
+
+    Routes of a stream with the same `tree` form a multicast tree, all of one `weight` (its share of
+    the spines) and one virtual `channel`. Only the spines of the range `spines` are sent to this
+    core, all where there is none. The sender may be `credits` steps ahead of the
+    readers there.
+    `#token.route<(0, 0), (1, 0) tree 1 weight 2 channel 1 spines 0 to 56 credits 1>`: whatever is
+    0, or 1 for the weight, may be left out.
     """
 
     name = "token.route"
     places: ArrayAttr[ArrayAttr[IntAttr]]
+    tree: IntAttr
+    weight: IntAttr
+    channel: IntAttr
+    spines: ArrayAttr[IntAttr]
+    credits: IntAttr
 
-    def __init__(self, places: Sequence[Place] | ArrayAttr[ArrayAttr[IntAttr]]) -> None:
-        if not isinstance(places, ArrayAttr):
-            places = ArrayAttr([ArrayAttr([IntAttr(x), IntAttr(y)]) for x, y in places])
-        super().__init__(places)
+    def __init__(
+        self,
+        places: Sequence[Place],
+        tree: int = 0,
+        weight: int = 1,
+        channel: int = 0,
+        spines: Sequence[int] = (),
+        credits: int = 0,
+    ) -> None:
+        super().__init__(
+            ArrayAttr([ArrayAttr([IntAttr(x), IntAttr(y)]) for x, y in places]),
+            IntAttr(tree),
+            IntAttr(weight),
+            IntAttr(channel),
+            ArrayAttr([IntAttr(s) for s in spines]),
+            IntAttr(credits),
+        )
 
     @property
     def path(self) -> list[Place]:
         """The places as (x, y)."""
         return [(p.data[0].data, p.data[1].data) for p in self.places]
 
+    @property
+    def links(self) -> list[tuple[Place, Place]]:
+        """The links, from place to place."""
+        return list(pairwise(self.path))
+
+    def reach(self, spines: int) -> tuple[int, int]:
+        """First spine that is sent this way, and the first that is not any more."""
+        if not self.spines:
+            return 0, spines
+        return self.spines.data[0].data, self.spines.data[1].data
+
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
-        def place() -> ArrayAttr[IntAttr]:
+        def place() -> Place:
             delimiter = parser.Delimiter.PAREN
-            return ArrayAttr(
-                [
-                    IntAttr(v)
-                    for v in parser.parse_comma_separated_list(delimiter, parser.parse_integer)
-                ]
-            )
+            numbers = parser.parse_comma_separated_list(delimiter, parser.parse_integer)
+            if len(numbers) != 2:
+                parser.raise_error("a place is given as (x, y)")
+            return numbers[0], numbers[1]
 
-        places = parser.parse_comma_separated_list(parser.Delimiter.ANGLE, place)
-        return (ArrayAttr(places),)
+        numbers = {"tree": 0, "weight": 1, "channel": 0, "credits": 0}
+        spines: tuple[int, ...] = ()
+        with parser.in_angle_brackets():
+            places = parser.parse_comma_separated_list(parser.Delimiter.NONE, place)
+            while (word := parser.parse_optional_identifier()) is not None:
+                if word == "spines":
+                    first = parser.parse_integer()
+                    parser.parse_keyword("to")
+                    spines = first, parser.parse_integer()
+                elif word in numbers:
+                    numbers[word] = parser.parse_integer()
+                else:
+                    parser.raise_error(f"expected spines, {', '.join(numbers)}, got '{word}'")
+        return cls(places, spines=spines, **numbers).parameters
 
     def print_parameters(self, printer: Printer) -> None:
-        printer.print_string("<" + ", ".join(f"({x}, {y})" for x, y in self.path) + ">")
+        with printer.in_angle_brackets():
+            printer.print_string(", ".join(f"({x}, {y})" for x, y in self.path))
+            for name, least in (("tree", 0), ("weight", 1), ("channel", 0)):
+                if (value := getattr(self, name).data) != least:
+                    printer.print_string(f" {name} {value}")
+            if self.spines:
+                printer.print_string(" spines {} to {}".format(*(s.data for s in self.spines)))
+            if self.credits.data:
+                printer.print_string(f" credits {self.credits.data}")
 
     def verify(self) -> None:
         if not self.places or any(len(p) != 2 for p in self.places):
             raise VerifyException("a route passes at least one place, given as (x, y)")
-        for (x, y), (u, v) in zip(self.path, self.path[1:], strict=False):
+        for (x, y), (u, v) in self.links:
             if abs(x - u) + abs(y - v) != 1:
                 raise VerifyException(f"({x}, {y}) and ({u}, {v}) of a route are not neighbours")
+        if min(self.tree.data, self.channel.data, self.credits.data) < 0 or self.weight.data < 1:
+            raise VerifyException("tree, channel and credits of a route are 0 at least, weight 1")
+        if len(self.spines) not in (0, 2):
+            raise VerifyException("the spines of a route are a first and a last (exclusive)")
+        if self.spines and not 0 <= self.spines.data[0].data < self.spines.data[1].data:
+            raise VerifyException("the spines of a route are a range, from 0 on")
 
 
 def stream(value: SSAValue) -> StreamType:
@@ -183,3 +245,13 @@ def int_array(values: Sequence[int]) -> DenseArrayBase[Any]:
 def ints(array: DenseArrayBase[Any]) -> tuple[int, ...]:
     """Plain integers of an array."""
     return tuple(int(i) for i in array.get_values())
+
+
+def rates_attr(rates: Sequence[float]) -> DenseArrayBase[Any]:
+    """The share of neurons that spike in each step, as an attribute."""
+    return DenseArrayBase.from_list(f64, list(rates))
+
+
+def rates(array: DenseArrayBase[Any] | None) -> tuple[float, ...]:
+    """The share of neurons that spike in each step; none where nothing was estimated."""
+    return () if array is None else tuple(float(r) for r in array.get_values())

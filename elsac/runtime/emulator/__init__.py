@@ -27,7 +27,7 @@ def run_sample(
     """Run one sample to its end, or for at most `max_steps` steps.
 
     `inputs` holds, for each entry of `bindings["inputs"]`, the integer tracers [rows, columns] of
-    the whole input (source threads cut their columns out of it), each in the entry's lo..hi.
+    the whole input (source threads cut their tiles out of it), each in the entry's lo..hi.
     `jitter` seeds a random order of arrival; without it, events arrive in the order in which they
     were sent. `record` keeps what is behind `bindings["values"]` at the end of every step. Raise
     `ValueError` for inputs that do not fit the program and :class:`Fault` when the program breaks
@@ -97,11 +97,12 @@ def _checked(image: Image, inputs: Sequence[NDArray[Any]]) -> list[Ints]:
         tracers.append(array.astype(np.int64))
     for thread in image.program.threads[image.program.threads["input"] >= 0]:
         rows, columns = tracers[thread["input"]].shape
-        last = int(thread["column_base"]) + int(thread["columns"])
-        if rows != thread["rows"] or columns < last:
+        last_row = int(thread["row_base"]) + int(thread["rows"])
+        last_column = int(thread["column_base"]) + int(thread["columns"])
+        if rows < last_row or columns < last_column:
             raise ValueError(
-                f"input {thread['input']}: shape {rows}x{columns}, but a source reads "
-                f"{thread['rows']} rows of at least {last} columns"
+                f"input {thread['input']}: shape {rows}x{columns}, but a source reads up to row "
+                f"{last_row} and column {last_column}"
             )
     return tracers
 

@@ -48,8 +48,8 @@ class Statistics:
     spikes_positive: Ints
     spikes_negative: Ints
     sops: Ints  # synaptic operations: membranes that `acc` and `add` updated
-    packets: Ints  # flits sent; one spine of k spikes takes ceil(k / capacity)
-    flit_hops: Ints  # flits times distinct links of the thread's routes
+    packets: Ints  # flits sent, those included that close a step
+    flit_hops: Ints  # flits times links of the multicast tree that the spine takes
     events: Ints  # on-spikes and on-end handlers run
     instructions: Ints  # [opcodes]: executed words; `next` once per turn of its loop
 

@@ -31,11 +31,14 @@ from elsac.runtime.emulator.layout import (
     PORT_BASE,
     PORT_COUNT,
     PORT_END,
+    PORT_FIRST,
     PORT_SOURCE,
     PORT_SPIKES,
+    PORT_STOP,
     PORT_WIDTH,
     PORTS,
     POSITIVE,
+    ROW_ORDER,
     ROWS,
     SENDS,
     SENT,
@@ -53,6 +56,7 @@ from elsac.runtime.emulator.layout import (
     plan,
 )
 from elsac.runtime.emulator.machine import blame, run_row, serve
+from elsac.runtime.emulator.sending import close_step
 from elsac.runtime.isa import ISA, PACKET_SPIKES
 
 NEVER_READY = FAULTS.index(common.NEVER_READY)
@@ -135,7 +139,9 @@ def run_step(
         waiting, depends, rows = tables[me + WAITING], tables[me + DEPENDS], tables[me + ROWS]
         for row in range(rows):
             state[waiting + row] = tables[depends + row]
-        for row in range(rows):
+        order = tables[me + ROW_ORDER]
+        for place in range(rows):
+            row = place if order < 0 else tables[order + place]
             if state[waiting + row] == 0:
                 if not run_row(tables, state, membranes, me, row, step):
                     return False
@@ -148,6 +154,7 @@ def run_step(
         for row in range(rows):
             if state[waiting + row] > 0:
                 return blame(tables, state, me, NEVER_READY, row, -1)
+        close_step(tables, state, me)
     return True
 
 
@@ -163,6 +170,8 @@ def list_visits(tables: Array, state: Array, me: int) -> tuple[int, int]:
         source = tables[THREADS] + tables[port + PORT_SOURCE] * THREAD_WIDTH
         for number in range(state[tables[source + SENT]]):
             send, visit = tables[source + SENDS] + 3 * number, state[VISITS] + 4 * visits
+            if not tables[port + PORT_FIRST] <= state[send] < tables[port + PORT_STOP]:
+                continue
             state[visit] = port
             for i in range(3):
                 state[visit + 1 + i] = state[send + i]

@@ -5,12 +5,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.runtime.emulator.checks import fail, fields, thread_name
 from elsac.runtime.isa import ISA, Handler, Instruction, IsaError, decode
+from elsac.runtime.packets import PacketFormat
 from elsac.runtime.program import Program
 
 MAX_UPDATE = 1 << 61
@@ -22,26 +24,11 @@ FIRING = ("fire", "max", "flow", "inject")
 USES_MEMBRANES = ("acc", "add", "scat", "fire", "flow")
 
 
-class ImageError(ValueError):
-    """A program that no engine runs, with one line that says where and why."""
-
-
-def fail(message: str) -> NoReturn:
-    """Refuse the program."""
-    raise ImageError(message)
-
-
-def thread_name(program: Program, thread: int) -> str:
-    """Return how messages name a thread: its layer and its number."""
-    layer = int(program.threads[thread]["layer"])
-    name = program.layers[layer] if 0 <= layer < len(program.layers) else f"layer {layer}"
-    return f"{name} (thread {thread})"
-
-
 @dataclass
 class Facts:
-    """What verification finds out on its way: per thread, and over all updates of membranes."""
+    """What verification finds out: the packets, then per thread, and over all membranes."""
 
+    packets: PacketFormat
     firings: NDArray[np.int64]  # [threads] firing instructions of the on-row handler
     sends: NDArray[np.int64]  # [threads] `send` words of the on-row handler
     largest_update: int = field(default=0, init=False)  # magnitude
@@ -55,7 +42,7 @@ class ThreadCheck:
         self.program = program
         self.number = number
         self.facts = facts
-        self.thread = _fields(program.threads[number])
+        self.thread = fields(program.threads[number])
         # Of the handler that is being checked:
         self.port: dict[str, int] | None = None
         self.largest_spike = 0
@@ -69,7 +56,7 @@ class ThreadCheck:
         self.facts.firings[self.number] = sum(name in FIRING for name in executed)
         self.facts.sends[self.number] = executed.count("send")
         for index in range(thread["ports"]):
-            self.port = _fields(self.program.ports[thread["first_port"] + index])
+            self.port = fields(self.program.ports[thread["first_port"] + index])
             source = self.program.threads[self.port["source"]]
             # Tracers stay in lo..hi, so that no spike is larger than the whole range.
             self.largest_spike = int(source["hi"]) - int(source["lo"])
@@ -137,7 +124,7 @@ class ThreadCheck:
     def taps(self, window: int) -> None:
         """The window maps the port's spines to the thread's rows."""
         assert self.port is not None
-        entry = _fields(self.program.windows[window])
+        entry = fields(self.program.windows[window])
         inputs, outputs = _area(entry, "in"), _area(entry, "out")
         self._equal("the window's input size", inputs, "the port's spines", self.port["spines"])
         self._equal("the window's output size", outputs, "the thread's rows", self.thread["rows"])
@@ -150,7 +137,7 @@ class ThreadCheck:
     def acc(self, weights: int, shift: int) -> None:
         """The segment has the kernel's taps and the thread's columns, and its products fit."""
         assert self.loop is not None
-        entry = _fields(self.program.weight_segments[weights])
+        entry = fields(self.program.weight_segments[weights])
         self._equal("the segment's taps", entry["taps"], "the kernel", _area(self.loop, "kernel"))
         columns = entry["inputs"] // entry["inputs_per_group"] * entry["outputs_per_group"]
         self._equal("the segment's width", columns, "the thread's columns", self.thread["columns"])
@@ -162,7 +149,7 @@ class ThreadCheck:
 
     def add(self, constants: int) -> None:
         """The segment has one constant per column, and its products fit."""
-        entry = _fields(self.program.constant_segments[constants])
+        entry = fields(self.program.constant_segments[constants])
         self._equal("the constants", entry["inputs"], "the columns", self.thread["columns"])
         self._update(self._magnitude(entry["offset"], entry["inputs"]) * self.largest_spike)
 
@@ -175,11 +162,8 @@ class ThreadCheck:
         self._map(map)
         self._update(self.largest_spike)
 
-    def trace(self) -> None:
-        """The thread's copy has a row per spine of the port."""
-        assert self.port is not None
-        spines = self.thread["trace_spines"]
-        self._equal("the copy's size", spines, "the port's spines", self.port["spines"])
+    def trace(self, base: int) -> None:
+        """Spines that the thread's copy does not hold are ignored."""
 
     def count(self) -> None:
         """Its rows come from the loop."""
@@ -190,7 +174,7 @@ class ThreadCheck:
 
     def _map(self, index: int) -> None:
         assert self.port is not None
-        entry = _fields(self.program.maps[index])
+        entry = fields(self.program.maps[index])
         self._equal("the map's spines", entry["spines"], "the port's spines", self.port["spines"])
         targets = self.program.map_targets[entry["target"] : entry["target"] + entry["targets"]]
         size = (self.thread["rows"], self.thread["columns"])
@@ -199,7 +183,7 @@ class ThreadCheck:
 
     def fire(self, stairs: int) -> None:
         """The staircase has the thread's columns, levels and rows."""
-        entry = _fields(self.program.stairs[stairs])
+        entry = fields(self.program.stairs[stairs])
         thread = self.thread
         self._equal("the staircase's width", entry["columns"], "the columns", thread["columns"])
         self._equal("the staircase's lo", entry["lo"], "the thread's", thread["lo"])
@@ -215,7 +199,7 @@ class ThreadCheck:
 
     def max(self, window: int) -> None:
         """The window maps the copied spines to the thread's rows."""
-        entry = _fields(self.program.windows[window])
+        entry = fields(self.program.windows[window])
         thread = self.thread
         spines = thread["trace_spines"]
         self._equal("the window's input size", _area(entry, "in"), "the copy's size", spines)
@@ -236,11 +220,6 @@ class ThreadCheck:
 
 
 CHECKS: dict[str, Callable[..., None]] = {i.mnemonic: getattr(ThreadCheck, i.mnemonic) for i in ISA}
-
-
-def _fields(entry: Any) -> dict[str, int]:
-    """Return one entry of a table as Python integers, which do not wrap."""
-    return dict(zip(entry.dtype.names, entry.item(), strict=True))
 
 
 def _area(window: dict[str, int], of: str) -> int:

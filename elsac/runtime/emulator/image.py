@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.handlers import ImageError
+from elsac.runtime.emulator.checks import ImageError
 from elsac.runtime.emulator.verify import verify
-from elsac.runtime.program import Program
+from elsac.runtime.packets import PacketFormat
+from elsac.runtime.program import Program, tree_of_spines
 
 __all__ = ["Image", "ImageError", "load_image"]
 
@@ -21,7 +23,7 @@ class Image:
 
     program: Program
     alphabet: str
-    capacity: int  # spikes of one flit
+    packets: PacketFormat
     order: Ints  # [threads] the thread at each position of the order
     tracer_offset: Ints  # of the thread's [rows, columns] in the flat tracers
     membrane_offset: Ints  # the same; no room where membrane_bits is 0
@@ -29,10 +31,10 @@ class Image:
     counter_offset: Ints  # of the thread's [rows]
     spike_offset: Ints  # room for all spikes that a thread may make in a step
     send_offset: Ints  # room for all spines that a thread may send in a step
-    tree_links: Ints  # [threads] distinct links of the thread's routes
     narrow: bool  # every membrane fits 31 bits, and sums with any one update fit 32
     taps: "Taps"
     map_rows: "MapRows"
+    trees: "Trees"
 
     def tracer(self, flat: Ints, thread: int) -> Ints:
         """Return a thread's [rows, columns] of flat tracers, as a view."""
@@ -71,6 +73,15 @@ class MapRows:
     row: Ints
 
 
+@dataclass(frozen=True)
+class Trees:
+    """What the multicast trees of all threads come to; rows lie as in `Image.counter_offset`."""
+
+    of_row: Ints  # the number of the tree that the row's flits take; 0 where there is none
+    row_links: Ints  # links that each flit of the row crosses, to those that get this spine
+    route_links: Ints  # [routes] links of the route's whole tree
+
+
 def load_image(program: Program) -> Image:
     """Verify a program and derive its tables; raise :class:`ImageError` if it may not run."""
     facts = verify(program)
@@ -82,7 +93,7 @@ def load_image(program: Program) -> Image:
     return Image(
         program=program,
         alphabet=program.header["alphabet"],
-        capacity=program.header["packet"]["capacity"],
+        packets=facts.packets,
         order=np.argsort(threads["order"]),
         tracer_offset=_offsets(neurons),
         membrane_offset=_offsets(np.where(bits > 0, neurons, 0)),
@@ -90,7 +101,7 @@ def load_image(program: Program) -> Image:
         counter_offset=_offsets(threads["rows"]),
         spike_offset=_offsets(neurons * facts.firings),
         send_offset=_offsets(threads["rows"] * facts.sends),
-        tree_links=_tree_links(program),
+        trees=_trees(program),
         narrow=bool(bits.max(initial=0) <= 31 and facts.largest_update <= 1 << 30),
         taps=_all_taps(program),
         map_rows=_all_map_rows(program),
@@ -101,17 +112,40 @@ def _offsets(sizes: Ints) -> Ints:
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)])
 
 
-def _tree_links(program: Program) -> Ints:
-    """Count each link of a thread's multicast tree once, however many of its routes share it."""
-    trees = []
-    for thread in program.threads:
-        first, count = int(thread["first_route"]), int(thread["routes"])
-        links: set[tuple[int, int]] = set()
-        for route in program.routes[first : first + count]:
-            start = int(route["first_link"])
-            links.update(map(tuple, program.links[start : start + int(route["links"])].tolist()))
-        trees.append(len(links))
-    return np.array(trees, np.int64)
+def _trees(program: Program) -> Trees:
+    """Count the links of all trees, each once, however many of their routes share it."""
+    threads, route_links = program.threads, np.zeros(len(program.routes), np.int64)
+    offset = _offsets(threads["rows"].astype(np.int64))
+    of_row, row_links = np.zeros((2, int(offset[-1])), np.int64)
+    for number, thread in enumerate(threads):
+        first, rows = int(thread["first_route"]), int(thread["rows"])
+        routes = program.routes[first : first + int(thread["routes"])]
+        if not len(routes):
+            continue
+        part = slice(offset[number], offset[number + 1])
+        weights = dict(zip(routes["tree"].tolist(), routes["weight"].tolist(), strict=True))
+        tree = tree_of_spines([weights[t] for t in range(len(weights))], rows)
+        of_row[part] = tree
+        route_links[first : first + len(routes)] = _links(program, routes)[routes["tree"]]
+        # Between two bounds of spine ranges, a tree has the same routes.
+        bounds = sorted({0, rows, *routes["first_spine"].tolist(), *routes["stop_spine"].tolist()})
+        for start, stop in pairwise(bounds):
+            inside = (routes["first_spine"] <= start) & (stop <= routes["stop_spine"])
+            links = np.zeros(len(weights), np.int64)
+            found = _links(program, routes[inside])
+            links[: len(found)] = found
+            row_links[part][start:stop] = links[tree[start:stop]]
+    return Trees(of_row, row_links, route_links)
+
+
+def _links(program: Program, routes: NDArray[np.void]) -> Ints:
+    """Return the number of distinct links of each tree, up to the last that has a route here."""
+    links: dict[int, set[tuple[int, int]]] = {}
+    for route in routes:
+        first = int(route["first_link"])
+        path = program.links[first : first + int(route["links"])].tolist()
+        links.setdefault(int(route["tree"]), set()).update(map(tuple, path))
+    return np.array([len(links.get(t, ())) for t in range(1 + max(links, default=-1))], np.int64)
 
 
 def _all_taps(program: Program) -> Taps:

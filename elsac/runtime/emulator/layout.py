@@ -19,13 +19,13 @@ from elsac.runtime.emulator.common import Ints, planes_of
 from elsac.runtime.emulator.image import Image
 from elsac.runtime.emulator.verify import ALPHABETS, CODINGS
 from elsac.runtime.isa import BY_MNEMONIC, ISA, PACKET_SPIKES
-from elsac.runtime.program import PORT, THREAD
+from elsac.runtime.program import PORT, ROUTE, THREAD
 
 # Heads of `tables`: scalars, and addresses of matrices with one line per entry.
-THREAD_COUNT, ALPHABET, CAPACITY = 0, 1, 2
-ORDER, THREADS, PORTS, WINDOWS, WEIGHTS, CONSTANTS, STAIRS, MAPS, CODE = range(3, 12)
-TAP_ROWS, TAP_NUMBERS, MAP_ROWS = range(12, 15)
-TABLE_HEADS = 15
+THREAD_COUNT, ALPHABET, FORMAT, CLOSES = range(4)
+ORDER, THREADS, PORTS, WINDOWS, WEIGHTS, CONSTANTS, STAIRS, MAPS, CODE, ROUTES = range(4, 14)
+TAP_ROWS, TAP_NUMBERS, MAP_ROWS = range(14, 17)
+TABLE_HEADS = 17
 
 # Heads of `state`.
 EXECUTED, FAULT = 0, 1
@@ -34,27 +34,37 @@ WEIGHT_ROW, GROUP, FACTOR = 4, 5, 6  # scratch of `acc`
 BEST = 7  # scratch of `max`
 VISITS = 8  # the spines that arrive at the thread whose turn it is: port, spine, start, stop
 PLACES, TURNS = 9, 10  # with jitter: the permuted spikes, and the spine of each event
-STATE_HEADS = 11
+OPEN = 11  # of each route: whether the last spine that took it in this step was empty
+STATE_HEADS = 12
 
 # Columns of the thread table: those of program.THREAD, then addresses in the state.
 _THREAD = THREAD.names or ()
-ROWS, COLUMNS, COLUMN_BASE, LO, HI, TRACE_COLUMNS, FIRST_PORT, PORT_COUNT, ON_ROW, DEPENDS = (
+ROWS, COLUMNS, COLUMN_BASE, LO, HI, TRACE_SPINES, TRACE_COLUMNS = (
+    _THREAD.index(name)
+    for name in ("rows", "columns", "column_base", "lo", "hi", "trace_spines", "trace_columns")
+)
+FIRST_PORT, PORT_COUNT, ON_ROW, DEPENDS, ROW_ORDER, FIRST_ROUTE, ROUTE_COUNT = (
     _THREAD.index(name)
     for name in (
-        *("rows", "columns", "column_base", "lo", "hi", "trace_columns"),
-        *("first_port", "ports", "on_row", "depends"),
+        *("first_port", "ports", "on_row", "depends", "row_order"),
+        *("first_route", "routes"),
     )
 )
 TRACERS, TRACE, WAITING, INPUT = range(len(_THREAD), len(_THREAD) + 4)
-SPIKE_COLUMNS, SPIKE_VALUES, SENDS, COUNTS, FILL, SENT, MEMBRANES, LIMIT, LINKS, CODING, PLANES = (
-    range(INPUT + 1, INPUT + 12)
-)
+SPIKE_COLUMNS, SPIKE_VALUES, SENDS, COUNTS, FILL, SENT = range(INPUT + 1, INPUT + 7)
+MEMBRANES, LIMIT, LINKS, TREES, CODING, PLANES = range(INPUT + 7, INPUT + 13)
 THREAD_WIDTH = PLANES + 1
 
-PORT_SOURCE, PORT_BASE, PORT_SPIKES, PORT_END = (
-    (PORT.names or ()).index(name) for name in ("source", "column_base", "on_spikes", "on_end")
+PORT_SOURCE, PORT_BASE, PORT_FIRST, PORT_STOP, PORT_SPIKES, PORT_END = (
+    (PORT.names or ()).index(name)
+    for name in ("source", "column_base", "first", "stop", "on_spikes", "on_end")
 )
-PORT_WIDTH = 5
+PORT_WIDTH = len(PORT.names or ())
+ROUTE_TREE, ROUTE_FIRST, ROUTE_STOP = (
+    (ROUTE.names or ()).index(name) for name in ("tree", "first_spine", "stop_spine")
+)
+TREE_LINKS = len(ROUTE.names or ())  # the columns of program.ROUTE, then the links of its tree
+ROUTE_WIDTH = TREE_LINKS + 1
 WINDOW_WIDTH, TAPS_AT = 13, 12  # the columns of program.WINDOW, then the address of its taps
 WEIGHTS_WIDTH, CONSTANTS_WIDTH, STAIRS_WIDTH = 7, 4, 6  # columns as in program.py
 MAP_WIDTH, MAP_INDPTR, MAP_CHANNELS, MAP_TARGET, MAP_ROWS_AT = 6, 0, 2, 3, 5
@@ -98,12 +108,13 @@ class Layout:
         """Return (state, membranes) before the first step; `inputs` as in `run_sample`."""
         state = np.zeros(self.state_size, np.int64)
         state[:STATE_HEADS] = self.state_heads
-        lines = self.tables[self.tables[THREADS] :]
+        table = self.tables[self.tables[THREADS] :]
         for number, thread in enumerate(self.image.program.threads):
             if thread["input"] >= 0:
-                first = int(thread["column_base"])
-                part = inputs[thread["input"]][:, first : first + int(thread["columns"])]
-                address = int(lines[number * THREAD_WIDTH + INPUT])
+                row, column = int(thread["row_base"]), int(thread["column_base"])
+                lines = slice(row, row + int(thread["rows"]))
+                part = inputs[thread["input"]][lines, column : column + int(thread["columns"])]
+                address = int(table[number * THREAD_WIDTH + INPUT])
                 state[address : address + part.size] = part.ravel()
         width = np.int32 if self.image.narrow else np.int64
         return state, np.zeros(self.image.membrane_offset[-1], width)
@@ -115,14 +126,20 @@ def plan(image: Image) -> Layout:
     tables, state = _Heap(TABLE_HEADS), _Heap(STATE_HEADS)
     threads, heads, tracers, counts = _plan_state(image, state)
     threads[:, DEPENDS] += tables.place(program.depends)
+    threads[:, LINKS] += tables.place(image.trees.row_links)
+    threads[:, TREES] += tables.place(image.trees.of_row)
+    orders = tables.place(program.row_orders)
+    threads[:, ROW_ORDER] += np.where(threads[:, ROW_ORDER] >= 0, orders, 0)
     head = {
         THREAD_COUNT: len(threads),
         ALPHABET: ALPHABETS.index(image.alphabet),
-        CAPACITY: image.capacity,
+        FORMAT: tables.place(np.array(image.packets.parameters)),
+        CLOSES: int(image.packets.closes),
         ORDER: tables.place(image.order),
         THREADS: tables.place(threads),
         PORTS: tables.place(_matrix(program.ports)),
         CODE: tables.place(_code(program.code)),
+        ROUTES: tables.place(np.column_stack([_matrix(program.routes), image.trees.route_links])),
         TAP_ROWS: tables.place(image.taps.row),
         TAP_NUMBERS: tables.place(image.taps.tap),
         MAP_ROWS: tables.place(image.map_rows.row),
@@ -174,7 +191,8 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
         state.room(count) + np.arange(count),
         image.membrane_offset[:-1],
         np.int64(1) << np.maximum(bits - 1, 0),
-        image.tree_links,
+        image.counter_offset[:-1],
+        image.counter_offset[:-1],
         coding,
         planes,
     ]
@@ -193,6 +211,7 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
         VISITS: 4 * visits,
         PLACES: places,
         TURNS: 2 * visits + places // PACKET_SPIKES,
+        OPEN: len(program.routes),
         **dict.fromkeys((CHANNEL, VALUE, WEIGHT_ROW, GROUP, FACTOR), PACKET_SPIKES),
     }.items():
         heads[head] = state.room(size)

@@ -10,7 +10,6 @@ from elsac.runtime.emulator.kernels import Array, compiled
 from elsac.runtime.emulator.layout import (
     ALPHABET,
     BEST,
-    CAPACITY,
     CHANNEL,
     CODE,
     CODE_WIDTH,
@@ -24,12 +23,10 @@ from elsac.runtime.emulator.layout import (
     FACTOR,
     FAULT,
     FILL,
-    FLIT_HOPS,
     GROUP,
     HI,
     INPUT,
     LIMIT,
-    LINKS,
     LO,
     MAP_CHANNELS,
     MAP_INDPTR,
@@ -42,11 +39,8 @@ from elsac.runtime.emulator.layout import (
     NEGATIVE,
     ON_ROW,
     OPCODE,
-    PACKETS,
     PLANES,
     POSITIVE,
-    SENDS,
-    SENT,
     SOPS,
     SPIKE_COLUMNS,
     SPIKE_VALUES,
@@ -60,6 +54,7 @@ from elsac.runtime.emulator.layout import (
     THREADS,
     TRACE,
     TRACE_COLUMNS,
+    TRACE_SPINES,
     TRACERS,
     VALUE,
     WAITING,
@@ -71,6 +66,7 @@ from elsac.runtime.emulator.layout import (
     A,
     C,
 )
+from elsac.runtime.emulator.sending import run_send
 from elsac.runtime.isa import BY_MNEMONIC
 
 UNDERFLOW = FAULTS.index(common.UNDERFLOW)
@@ -133,7 +129,7 @@ def serve(
             if not run_scat(tables, state, membranes, me, operand, spine, size):
                 return False
         elif opcode == FOLLOW:
-            run_trace(tables, state, me, spine, size)
+            run_trace(tables, state, me, spine + operand, size)
         elif opcode == SCOUNT:
             cell = tables[tables[MAPS] + operand * MAP_WIDTH + MAP_ROWS_AT] + spine
             rows = tables[MAP_ROWS]
@@ -265,10 +261,12 @@ def run_scat(
 
 
 @compiled
-def run_trace(tables: Array, state: Array, me: int, spine: int, size: int) -> None:
-    """Run `trace`."""
+def run_trace(tables: Array, state: Array, me: int, place: int, size: int) -> None:
+    """Run `trace` for the spine at a place of the thread's copy."""
+    if not 0 <= place < tables[me + TRACE_SPINES]:
+        return
     columns = tables[me + TRACE_COLUMNS]
-    base = tables[me + TRACE] + spine * columns
+    base = tables[me + TRACE] + place * columns
     for i in range(size):
         column = state[state[CHANNEL] + i] - tables[me + COLUMN_BASE]
         if 0 <= column < columns:
@@ -316,20 +314,6 @@ def run_row(tables: Array, state: Array, membranes: Array, me: int, row: int, st
                 state[counts + (POSITIVE if state[spike] > 0 else NEGATIVE)] += 1
             state[fill] = new
         line += CODE_WIDTH
-
-
-@compiled
-def run_send(tables: Array, state: Array, me: int, row: int, start: int) -> None:
-    """Run `send` for the spikes from `start` on."""
-    stop, sent, counts = state[tables[me + FILL]], tables[me + SENT], tables[me + COUNTS]
-    spine = tables[me + SENDS] + 3 * state[sent]
-    state[spine] = row
-    state[spine + 1] = start
-    state[spine + 2] = stop
-    state[sent] += 1
-    flits = (stop - start + tables[CAPACITY] - 1) // tables[CAPACITY]
-    state[counts + PACKETS] += flits
-    state[counts + FLIT_HOPS] += flits * tables[me + LINKS]
 
 
 @compiled

@@ -5,15 +5,22 @@ Total: any program, also one whose tables hold garbage, is either accepted or re
 what remains for run time are the faults of :data:`elsac.runtime.emulator.common.FAULTS`.
 """
 
-from collections.abc import Iterator
-from typing import Any, TypeGuard
-
 import numpy as np
-from numpy.typing import NDArray
 
 from elsac.runtime import program as tables
-from elsac.runtime.emulator.handlers import Facts, ThreadCheck, fail, thread_name
+from elsac.runtime.emulator.checks import (
+    check_range,
+    entries,
+    fail,
+    is_integer,
+    records,
+    thread_name,
+)
+from elsac.runtime.emulator.handlers import Facts, ThreadCheck
+from elsac.runtime.emulator.routes import check_routes
+from elsac.runtime.packets import PacketError, PacketFormat, format_of
 from elsac.runtime.program import Program
+from elsac.runtime.tiles import Tile, covered
 
 ALPHABETS = ("ternary", "floor", "nearest")
 CODINGS = ("analog", "bitplane", "spikes")
@@ -26,17 +33,19 @@ def verify(program: Program) -> Facts:
     """Check the whole program; raise `ImageError` at the first thing that is wrong."""
     _shapes(program)
     _header(program)
+    packets = _packets(program)
     _cores(program)
     _windows(program)
     _segments(program)
     _threads(program)
     _ports(program)
-    _routes(program)
+    check_routes(program)
     _bindings(program)
-    facts = Facts(*np.zeros((2, len(program.threads)), np.int64))
+    facts = Facts(packets, *np.zeros((2, len(program.threads)), np.int64))
     for thread in range(len(program.threads)):
         ThreadCheck(program, thread, facts).run()
     _memory(program, facts)
+    _streams(program, facts)
     return facts
 
 
@@ -59,6 +68,7 @@ def _shapes(program: Program) -> None:
         "thresholds": np.int64,
         "row_classes": np.int32,
         "depends": np.int32,
+        "row_orders": np.int32,
         "map_indptr": np.int64,
         "map_targets": np.int32,
         "links": np.int32,
@@ -76,38 +86,34 @@ def _header(program: Program) -> None:
     alphabet = program.header.get("alphabet")
     if alphabet not in ALPHABETS:
         fail(f"header: alphabet {alphabet!r}; expected one of {', '.join(ALPHABETS)}")
+
+
+def _packets(program: Program) -> PacketFormat:
+    """Return the packet format that the header describes."""
     packet = program.header.get("packet")
-    capacity = packet.get("capacity") if isinstance(packet, dict) else None
-    if not _integer(capacity) or not 1 <= capacity < 1 << 31:
-        fail(f"header: packet.capacity is {capacity!r}; expected a number of spikes above 0")
-
-
-def _integer(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _range(what: str, first: int, count: int, size: int) -> None:
-    """Refuse a run of `count` entries that does not lie inside a table of `size` entries."""
-    if first < 0 or count < 0 or first + count > size:
-        fail(f"{what}: {count} entries from {first} on do not lie inside a table of {size}")
-
-
-def _each(array: NDArray[Any]) -> Iterator[tuple[int, dict[str, int]]]:
-    """Yield every entry of a table as (index, fields)."""
-    names = array.dtype.names or ()
-    for index, entry in enumerate(array.tolist()):
-        yield index, dict(zip(names, entry, strict=True))
+    if not isinstance(packet, dict):
+        fail("header: 'packet' is not a table")
+    kind, flit_bits, fields = (packet.get(key) for key in ("kind", "flit_bits", "fields"))
+    try:
+        format = format_of(kind, flit_bits, fields)
+    except PacketError as error:
+        fail(f"header: {error}")
+    if packet.get("capacity") != format.capacity:
+        fail(f"header: packet.capacity is {packet.get('capacity')!r}, not {format.capacity}")
+    return format
 
 
 def _cores(program: Program) -> None:
-    for index, core in _each(program.cores):
+    for index, core in entries(program.cores):
         where = f"core {index}"
-        _range(f"{where}: threads", core["first_thread"], core["threads"], len(program.threads))
-        _range(f"{where}: words", core["first_word"], core["words"], len(program.code))
+        check_range(
+            f"{where}: threads", core["first_thread"], core["threads"], len(program.threads)
+        )
+        check_range(f"{where}: words", core["first_word"], core["words"], len(program.code))
 
 
 def _windows(program: Program) -> None:
-    for index, window in _each(program.windows):
+    for index, window in entries(program.windows):
         for name, value in window.items():
             least = -(1 << 20) if name.startswith("pad") else 1
             if not least <= value <= 1 << 20:
@@ -120,25 +126,25 @@ def _windows(program: Program) -> None:
 
 def _segments(program: Program) -> None:
     weights, thresholds = len(program.weights), len(program.thresholds)
-    for index, entry in _each(program.weight_segments):
+    for index, entry in entries(program.weight_segments):
         where = f"weight segment {index}"
         if min(entry["taps"], entry["inputs_per_group"], entry["outputs_per_group"]) < 1:
             fail(f"{where}: taps and group sizes must be above 0")
         size = entry["taps"] * entry["inputs"] * entry["outputs_per_group"]
-        _range(where, entry["offset"], size if entry["inputs"] >= 0 else -1, weights)
+        check_range(where, entry["offset"], size if entry["inputs"] >= 0 else -1, weights)
         if entry["inputs"] % entry["inputs_per_group"]:
             fail(f"{where}: {entry['inputs']} inputs in groups of {entry['inputs_per_group']}")
-    for index, entry in _each(program.constant_segments):
-        _range(f"constant segment {index}", entry["offset"], entry["inputs"], weights)
-    for index, entry in _each(program.stairs):
+    for index, entry in entries(program.constant_segments):
+        check_range(f"constant segment {index}", entry["offset"], entry["inputs"], weights)
+    for index, entry in entries(program.stairs):
         where = f"staircase {index}"
         if min(entry["classes"], entry["columns"], entry["levels"]) < 0:
             fail(f"{where}: negative size")
         size = entry["classes"] * entry["columns"] * entry["levels"]
-        _range(where, entry["offset"], size, thresholds)
+        check_range(where, entry["offset"], size, thresholds)
         if entry["row_class"] < -1 or (entry["row_class"] == -1 and entry["classes"] < 1):
             fail(f"{where}: no classes for the rows")
-    for index, entry in _each(program.maps):
+    for index, entry in entries(program.maps):
         _map(program, f"map {index}", entry)
 
 
@@ -146,8 +152,8 @@ def _map(program: Program, where: str, entry: dict[str, int]) -> None:
     if min(entry["spines"], entry["channels"]) < 0:
         fail(f"{where}: negative size")
     size = entry["spines"] * entry["channels"] + 1
-    _range(f"{where}: rows", entry["indptr"], size, len(program.map_indptr))
-    _range(f"{where}: targets", entry["target"], entry["targets"], len(program.map_targets))
+    check_range(f"{where}: rows", entry["indptr"], size, len(program.map_indptr))
+    check_range(f"{where}: targets", entry["target"], entry["targets"], len(program.map_targets))
     rows = program.map_indptr[entry["indptr"] : entry["indptr"] + size]
     if rows[0] != 0 or rows[-1] != entry["targets"] or (rows[1:] < rows[:-1]).any():
         fail(f"{where}: its rows do not divide its {entry['targets']} targets")
@@ -157,98 +163,108 @@ def _threads(program: Program) -> None:
     count = len(program.threads)
     if sorted(program.threads["order"].tolist()) != list(range(count)):
         fail("the order of the threads is not a permutation")
-    for index, thread in _each(program.threads):
+    for index, thread in entries(program.threads):
         where = thread_name(program, index)
         if not 0 <= thread["layer"] < len(program.layers):
             fail(f"{where}: there are {len(program.layers)} layers")
-        _range(f"{where}: core", thread["core"], 1, len(program.cores))
+        check_range(f"{where}: core", thread["core"], 1, len(program.cores))
         core = program.cores[thread["core"]]
         if not 0 <= index - core["first_thread"] < core["threads"]:
             fail(f"{where}: core {thread['core']} does not list it")
-        names = ("rows", "columns", "column_base", "trace_spines", "trace_columns")
-        for name in names:
+        sizes = ("rows", "columns", "row_base", "column_base", "trace_spines", "trace_columns")
+        for name in sizes:
             if thread[name] < 0:
                 fail(f"{where}: {name} is {thread[name]}")
         if not thread["lo"] <= 0 <= thread["hi"] or thread["hi"] - thread["lo"] >= 1 << 31:
             fail(f"{where}: tracers in {thread['lo']}..{thread['hi']} do not start at 0")
         if not 0 <= thread["membrane_bits"] <= MAX_MEMBRANE_BITS:
             fail(f"{where}: membranes of {thread['membrane_bits']} bits")
-        _range(f"{where}: ports", thread["first_port"], thread["ports"], len(program.ports))
-        _range(f"{where}: counters", thread["depends"], thread["rows"], len(program.depends))
+        check_range(f"{where}: ports", thread["first_port"], thread["ports"], len(program.ports))
+        check_range(f"{where}: counters", thread["depends"], thread["rows"], len(program.depends))
+        _row_order(program, where, thread)
         if thread["input"] < -1:
             fail(f"{where}: input {thread['input']}")
     if (program.depends < 0).any():
         fail(f"dependency counter {int(np.argmax(program.depends < 0))} is negative")
 
 
+def _row_order(program: Program, where: str, thread: dict[str, int]) -> None:
+    """The order of the rows names each of them once."""
+    first, rows = thread["row_order"], thread["rows"]
+    if first == -1:
+        return
+    check_range(f"{where}: order of the rows", first, rows, len(program.row_orders))
+    order = np.sort(program.row_orders[first : first + rows])
+    if not np.array_equal(order, np.arange(rows)):
+        fail(f"{where}: the order of its {rows} rows is not a permutation")
+
+
 def _ports(program: Program) -> None:
-    for index, thread in _each(program.threads):
+    for index, thread in entries(program.threads):
         for number in range(thread["first_port"], thread["first_port"] + thread["ports"]):
             port = program.ports[number]
             where = f"{thread_name(program, index)}: port {number - thread['first_port']}"
-            _range(f"{where}: source", int(port["source"]), 1, len(program.threads))
+            check_range(f"{where}: source", int(port["source"]), 1, len(program.threads))
             source = program.threads[port["source"]]
             if source["order"] >= thread["order"]:
                 fail(f"{where}: its source, thread {port['source']}, does not run before it")
             if port["spines"] != source["rows"]:
                 fail(f"{where}: {port['spines']} spines, but the source has {source['rows']} rows")
-
-
-def _routes(program: Program) -> None:
-    for index, thread in _each(program.threads):
-        where = f"{thread_name(program, index)}: routes"
-        _range(where, thread["first_route"], thread["routes"], len(program.routes))
-    for index, route in _each(program.routes):
-        _range(f"route {index}: destination", route["destination"], 1, len(program.cores))
-        _range(f"route {index}: links", route["first_link"], route["links"], len(program.links))
-    target = program.header.get("target", {})
-    if not isinstance(target, dict):
-        fail("header: the target is not a table")
-    sides = [target.get(name, 256) for name in ("mesh_width", "mesh_height")]
-    if not all(_integer(side) for side in sides):
-        fail(f"header: a mesh of {sides[0]!r} x {sides[1]!r}")
-    places = sides[0] * sides[1]
-    if ((program.links < 0) | (program.links >= places)).any():
-        fail(f"a link names a place outside of the mesh of {places}")
+            if not 0 <= port["first"] <= port["stop"] <= port["spines"]:
+                fail(f"{where}: spines {port['first']} to {port['stop']} of {port['spines']}")
 
 
 def _bindings(program: Program) -> None:
-    inputs = _records(program, "inputs")
+    inputs = records(program, "inputs")
     for index, entry in enumerate(inputs):
         if entry.get("coding") not in CODINGS:
             fail(f"input {index}: coding {entry.get('coding')!r}; expected {', '.join(CODINGS)}")
-        if not (_integer(entry.get("lo")) and _integer(entry.get("hi"))):
+        if not (is_integer(entry.get("lo")) and is_integer(entry.get("hi"))):
             fail(f"input {index}: lo and hi must be integers")
-    for index, thread in _each(program.threads):
+    for index, thread in entries(program.threads):
         if thread["input"] < 0:
             continue
         where = thread_name(program, index)
-        _range(f"{where}: input", thread["input"], 1, len(inputs))
+        check_range(f"{where}: input", thread["input"], 1, len(inputs))
         bounds = [inputs[thread["input"]].get(name) for name in ("lo", "hi")]
         if bounds != [thread["lo"], thread["hi"]]:
             fail(f"{where}: tracers in {thread['lo']}..{thread['hi']}, its input has {bounds}")
-    readings = _records(program, "readings")
+    for index in range(len(inputs)):
+        sources = np.flatnonzero(program.threads["input"] == index).tolist()
+        _tiles(program, f"input {index}", sources)
+    readings = records(program, "readings")
     for index, entry in enumerate(readings):
         kind, threads = entry.get("kind"), entry.get("threads")
         if kind not in ("tracer", "charge") or not isinstance(threads, list):
             fail(f"reading {index}: kind {kind!r} of threads {threads!r}")
         for thread in threads:
-            if not _integer(thread) or not 0 <= thread < len(program.threads):
+            if not is_integer(thread) or not 0 <= thread < len(program.threads):
                 fail(f"reading {index}: there is no thread {thread!r}")
             if kind == "charge" and not program.threads[thread]["membrane_bits"]:
                 fail(f"reading {index}: {thread_name(program, thread)} has no membranes")
-    for index, entry in enumerate(_records(program, "values")):
+        _tiles(program, f"reading {index}", threads)
+    for index, entry in enumerate(records(program, "values")):
         reading = entry.get("reading")
-        if not _integer(reading) or not 0 <= reading < len(readings):
+        if not is_integer(reading) or not 0 <= reading < len(readings):
             fail(f"value {index}: there is no reading {reading!r}")
 
 
-def _records(program: Program, name: str) -> list[dict[str, Any]]:
-    """Return a list of records of the bindings; an absent one is empty."""
-    records = program.bindings.get(name, [])
-    if not isinstance(records, list) or not all(isinstance(entry, dict) for entry in records):
-        fail(f"bindings: '{name}' is not a list of records")
-    return records
+def _tiles(program: Program, where: str, threads: list[int]) -> None:
+    """Threads cover the rows and columns from (0, 0) on, each neuron once."""
+    try:
+        covered(Tile(*row) for row in program.threads[threads][list(Tile._fields)].tolist())
+    except ValueError as error:
+        fail(f"{where}: {error}")
+
+
+def _streams(program: Program, facts: Facts) -> None:
+    """Packets can name every spine and column of a thread that sends."""
+    for index, thread in entries(program.threads):
+        if facts.sends[index]:
+            try:
+                facts.packets.check_stream(thread["rows"], thread["columns"])
+            except PacketError as error:
+                fail(f"{thread_name(program, index)}: {error}")
 
 
 def _memory(program: Program, facts: Facts) -> None:

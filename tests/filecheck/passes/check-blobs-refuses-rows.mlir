@@ -10,4 +10,4 @@ net.blob @w : tensor<2x2x1x1xi8> ints [1, 2, 3, 4]
   token.hold bits 9
 }
 
-// CHECK: elsac-opt: node 'a' (token.accumulate): the map's result has 2 places, the actor 3 rows
+// CHECK: elsac-opt: node 'a' (token.accumulate): the map's result has 2 places, the layer 3 rows

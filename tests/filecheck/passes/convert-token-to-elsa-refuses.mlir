@@ -1,5 +1,5 @@
 // RUN: not %elsac-opt %s -p convert-token-to-elsa 2>&1 | filecheck %s
-// RUN: not %elsac-opt %s -p route-streams 2>&1 | filecheck %s --check-prefix ROUTE
+// RUN: not %elsac-opt %s -p bundle-packets,route-streams 2>&1 | filecheck %s --check-prefix ROUTE
 // RUN: not %elsac-opt %s -p allocate-memory 2>&1 | filecheck %s --check-prefix MEMORY
 
 // Passes say what has to run before them.
@@ -12,5 +12,5 @@
 }
 
 // CHECK:  elsac-opt: convert-token-to-elsa: assign, place and route before
-// ROUTE:  elsac-opt: route-streams: run the pass 'place-cores' before
+// ROUTE:  elsac-opt: a layer has no core: run the pass 'assign-cores' or 'partition' before
 // MEMORY: elsac-opt: allocate-memory: run the pass 'assign-cores' before

@@ -16,7 +16,7 @@ net.blob @places : tensor<1x3xi32> ints [3, 0, 2]
 // CHECK-DAG:   net.blob @places_starts : tensor<5xi32> ints [0, 0, 0, 1, 2]
 // CHECK-DAG:   net.blob @places_targets : tensor<2x2xi32> ints [0, 2, 0, 0]
 // CHECK-DAG:   elsa.map [[MAP:@\w+]] @places_starts targets @places_targets spines 1 channels 4
-// CHECK:       elsa.port @t0 base 2 spines 1 spikes {
+// CHECK:       elsa.port @t0 base 2 spines 0 to 1 of 1 spikes {
 // CHECK-NEXT:    elsa.scat [[MAP]]
 // CHECK-NEXT:    elsa.end
 // CHECK-NEXT:  } end {

@@ -1,4 +1,4 @@
-// RUN: %elsac-opt %s -p 'check-blobs,fold,convert-qann-to-spiking{alphabet="ternary" coding="bitplane"},fold-index-maps,prove-ranges,convert-spiking-to-token,tile-columns,assign-cores,place-cores{method="snake" seed=0},route-streams,certify-routes,bundle-packets,allocate-memory,convert-token-to-elsa' | filecheck %s
+// RUN: %elsac-opt %s -p 'check-blobs,fold,convert-qann-to-spiking{alphabet="ternary" coding="bitplane"},fold-index-maps,prove-ranges,convert-spiking-to-token,order-spines{schedule="raster"},estimate-load,bundle-packets,tile-columns,assign-cores,place-cores{method="snake" effort=0 seed=0},route-streams{method="xy" seed=0},allocate-memory,verify-mapping,convert-token-to-elsa' | filecheck %s
 
 // A network of two layers, from what the frontend makes of an ONNX file to what the emitter turns into words;
 // the passes are those of `elsac compile --print-pipeline`. A convolution with a Relu and a max-pool, then a
@@ -39,7 +39,7 @@ qann.output "logits" %logits : !qann.real<3>
 
 // CHECK:      elsa.core @core0 at [0, 0] {
 // CHECK-NEXT:   elsa.thread @t0 of "image"
-// CHECK:        elsa.thread @t1 of "conv1" {{{.*}} lo = 0 : i64, hi = 7 : i64, membrane_bits = 7 : i64, {{.*}} routes [#token.route<(0, 0), (1, 0)>]
+// CHECK:        elsa.thread @t1 of "conv1" {{{.*}} lo = 0 : i64, hi = 7 : i64, membrane_bits = 7 : i64, {{.*}} routes [#token.route<(0, 0), (1, 0) credits 1>]
 // CHECK:          elsa.acc
 // CHECK:        } row {
 // CHECK-NEXT:     elsa.fire
@@ -49,7 +49,7 @@ qann.output "logits" %logits : !qann.real<3>
 // CHECK-NEXT:     elsa.max
 // CHECK:      elsa.core @core2 at [2, 0] {
 // CHECK-NEXT:   elsa.thread @t3 of "fc"
-// CHECK-NEXT:     elsa.port @t2 base 0 spines 4 spikes {
+// CHECK-NEXT:     elsa.port @t2 base 0 spines 0 to 4 of 4 spikes {
 // CHECK-NEXT:       elsa.taps [[FLAT]]
 
 // What can be compared and what comes out.

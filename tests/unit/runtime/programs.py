@@ -39,8 +39,8 @@ def small_program() -> Program:
         ("send", {}),
         ("end", {}),
     )
-    source = (0, 0, 0, 4, 2, 0, -7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
-    tile = (1, 1, 1, 4, 3, 0, 0, 3, 9, 0, 0, 0, 1, 13, 4, -1, 1, 0)
+    source = (0, 0, 0, 4, 2, 0, 0, -7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
+    tile = (1, 1, 1, 4, 3, 0, 0, 0, 3, 9, 0, 0, 0, 1, 13, 4, -1, -1, 1, 0)
     thresholds = np.array(
         [[1, 11, 22, ALWAYS, -9, 3, NEVER, NEVER, NEVER], [5, 15, 26, -4, 6, 17, 9, 19, 30]],
         dtype=np.int64,
@@ -52,17 +52,18 @@ def small_program() -> Program:
         code=code,
         cores=np.array([(0, 0, 0, 1, 0, 3), (1, 0, 1, 1, 3, 13)], dtype=CORE),
         threads=np.array([source, tile], dtype=THREAD),
-        ports=np.array([(0, 0, 4, 3, 9)], dtype=PORT),
+        ports=np.array([(0, 0, 4, 0, 4, 3, 9)], dtype=PORT),
         windows=np.array([(2, 2, 2, 2, 3, 3, 1, 1, 1, 1, 1, 1)], dtype=WINDOW),
         weight_segments=np.array([(0, 9, 0, 2, 2, 3, 4)], dtype=WEIGHTS),
         constant_segments=np.array([(54, 0, 2, 12)], dtype=CONSTANTS),
         stairs=np.array([(0, 2, 3, 0, 3, 0)], dtype=STAIRS),
         maps=np.array([(0, 4, 2, 0, 3)], dtype=MAP),
-        routes=np.array([(1, 0, 1)], dtype=ROUTE),
+        routes=np.array([(1, 0, 1, 0, 1, 0, 0, 4, 64)], dtype=ROUTE),
         weights=np.concatenate([np.arange(54) % 16 - 8, [2047, -2048]]).astype(np.int32),
         thresholds=thresholds.reshape(-1),
         row_classes=np.array([0, 0, 1, 1], dtype=np.int32),
         depends=np.array([4, 4, 4, 4], dtype=np.int32),
+        row_orders=np.array([0, 1, 3, 2], dtype=np.int32),
         map_indptr=np.array([0, 1, 2, 3, 3, 3, 3, 3, 3], dtype=np.int64),
         map_targets=np.array([[0, 1], [1, 2], [3, 0]], dtype=np.int32),
         links=np.array([[0, 1]], dtype=np.int32),

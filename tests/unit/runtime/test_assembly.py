@@ -41,7 +41,7 @@ def test_reads_well() -> None:
         "  15: end",
         ".data depends int32 4",
         '.data "scalar" int64 scalar',
-        "  0: source=0, column_base=0, spines=4, on_spikes=3, on_end=9",
+        "  0: source=0, column_base=0, spines=4, first=0, stop=4, on_spikes=3, on_end=9",
     ):
         assert line in TEXT.splitlines()
 
@@ -61,15 +61,15 @@ def test_reads_well() -> None:
         ("  15: end", "  17: end", "expected '15:'"),
         ("  15: end", "  15: word 0x1_0000_0000_0000_0000", "does not fit 64 bits"),
         ("  15: end", "  15: word x", "not a whole number"),
-        ("spines=4, on_spikes", "spines=2147483648, on_spikes", "outside -2147483648..2147483647"),
-        ("spines=4, on_spikes", "on_spikes", "ports: missing spines"),
+        ("spines=4, first", "spines=2147483648, first", "outside -2147483648..2147483647"),
+        ("spines=4, first", "first", "ports: missing spines"),
         (".table ports", ".table prots", "did you mean 'ports'?"),
         (".table ports", ".tabel ports", "did you mean '.table'?"),
         (".table ports", ".table windows", "unknown field 'source'"),
-        (".elsac 1", ".elsac 2", "format 2, expected 1"),
-        (".elsac 1\n", "", "the section '.elsac' is missing"),
-        (".elsac 1\n", "acc\n", "expected a directive"),
-        (".elsac 1", ".elsac 1\n.elsac 1", "stands in line 1 already"),
+        (".elsac 2", ".elsac 1", "format 1, expected 2"),
+        (".elsac 2\n", "", "the section '.elsac' is missing"),
+        (".elsac 2\n", "acc\n", "expected a directive"),
+        (".elsac 2", ".elsac 2\n.elsac 2", "stands in line 1 already"),
         # Without its directive, a block belongs to the one before it.
         (".data depends int32 4\n", "", "do not fill 32 bytes"),
         (".data depends int32 4", ".data depend int32 4", "did you mean 'depends'?"),

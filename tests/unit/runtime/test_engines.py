@@ -1,17 +1,17 @@
 """Each instruction, counter, coding and fault by hand, in both engines; and what is refused."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 from elsac.runtime.emulator import Fault, ImageError, Outcome, load_image, run_sample
+from elsac.runtime.packets import Baer, Bundle, Packet
 from elsac.runtime.program import ALWAYS, NEVER
-from tests.programs import SEND, Builder, Layer, Port, Word
+from tests.programs import COUNT, NEXT, SEND, Builder, Layer, Port, Word
 
 INJECT: Word = ("inject", {})
-NEXT: Word = ("next", {})
-COUNT: Word = ("count", {})
 
 
 @pytest.fixture(params=["interpreter", "fast"])
@@ -225,7 +225,7 @@ def test_max_follows_its_window_without_pads(
     layer = builder.layer((1, 4), 1, -8, 7, lambda inputs: inputs[0])
     window = builder.add("windows", (1, 4, 1, 4, 1, 2, 1, 1, 0, 1, 1, 1))
     taps: Word = ("taps", {"window": window})
-    port = Port(source, [("trace", {})], [taps, COUNT, NEXT])
+    port = Port(source, [("trace", {"base": 0})], [taps, COUNT, NEXT])
     on_row: list[Word] = [("max", {"window": window}), SEND]
     builder.tile(layer, 1, on_row, [port], [1, 2, 2, 2], copy=(4, 1))
     outcome = run(builder, [[[v] for v in values]], engine)
@@ -248,17 +248,134 @@ def test_trace_takes_the_columns_of_its_tile(engine: Any) -> None:
     assert outcome.tracers[5:].tolist() == [1, -2, 3, -4, 5]
 
 
+def with_routes(builder: Builder, routes: list[tuple[list[int], tuple[int, ...]]]) -> None:
+    """Give thread 0 routes: (places on the way, (tree, weight, first spine, stop spine))."""
+    builder.tables["routes"].clear()
+    for path, (tree, weight, *spines) in routes:
+        first = builder.add("links", *(list(pair) for pair in pairwise(path)))
+        builder.add("routes", (path[-1], first, len(path) - 1, tree, weight, 0, *spines, 8))
+    builder.tables["threads"][0] |= {"first_route": 0, "routes": len(routes)}
+
+
 def test_send_counts_flits_on_each_link_once(engine: Any) -> None:
     builder = Builder()
-    source = builder.source((1, 2), 12, 0, 7, "analog")
-    # Routes of two links each, with one in common: three links.
-    builder.tables["links"][:] = [[0, 1], [1, 2], [1, 3]]
-    builder.tables["routes"][:] = [(2, 0, 2), (3, 0, 1), (3, 2, 1)]
-    builder.tables["threads"][0] = (*builder.tables["threads"][0][:16], 0, 3)
-    assert source.threads == [0]
+    builder.source((1, 2), 12, 0, 7, "analog")
+    # Routes of two and three links, with two in common: three links.
+    with_routes(builder, [([0, 1, 2], (0, 1, 0, 2)), ([0, 1, 2, 3], (0, 1, 0, 2))])
     outcome = run(builder, [[[1] * 11 + [0], [0] * 12]], engine)
     assert outcome.stats.packets.tolist() == [3]  # 11 spikes, 5 in a flit; none for no spikes
     assert outcome.stats.flit_hops.tolist() == [9]
+
+
+def test_spines_take_trees_in_turns(engine: Any) -> None:
+    builder = Builder()
+    builder.source((1, 4), 1, 0, 7, "analog")
+    # Spines 0, 2, 3 take the first tree, of which core 3 gets spine 0 only; 1 takes the second.
+    routes = [
+        ([0, 1, 2], (0, 2, 0, 4)),
+        ([0, 1, 2, 3], (0, 2, 0, 2)),
+        ([0, 256, 257, 1], (1, 1, 0, 4)),
+    ]
+    with_routes(builder, routes)
+    for spine, hops in enumerate((3, 3, 2, 2)):
+        outcome = run(builder, [[[int(i == spine)] for i in range(4)]], engine)
+        assert (outcome.stats.packets.tolist(), outcome.stats.flit_hops.tolist()) == ([1], [hops])
+
+
+def test_bundles_close_each_tree_whose_last_spine_was_empty(engine: Any) -> None:
+    # Spines 0, 2 and 3 take the first tree, of which core 1 gets the first two; 1 takes the second.
+    routes = [
+        ([0, 1], (0, 2, 0, 3)),
+        ([0, 1, 2], (0, 2, 0, 4)),
+        ([0, 256, 257, 1], (1, 1, 0, 4)),
+    ]
+    for values, packets, hops in (
+        # In the step with spikes, then in the quiet one, which closes both trees.
+        ([1, 1, 1, 1], 4 + 2, 2 + 3 + 2 + 2 + (2 + 3)),
+        ([1, 1, 1, 0], 3 + 1 + 2, 2 + 3 + 2 + 2 + (2 + 3)),
+        ([1, 1, 0, 1], 3 + 1 + 2, 2 + 3 + 2 + 2 + (2 + 3)),
+        ([0, 0, 1, 1], 2 + 1 + 2, 2 + 2 + 3 + (2 + 3)),
+    ):
+        builder = Builder(packets=Bundle(flit_bits=64, position=6))
+        builder.source((1, 4), 1, 0, 7, "analog")
+        with_routes(builder, routes)
+        outcome = run(builder, [[[v] for v in values]], engine)
+        assert outcome.stats.packets.tolist() == [packets]
+        assert outcome.stats.flit_hops.tolist() == [hops]
+
+
+def test_other_packets_close_nothing(engine: Any) -> None:
+    builder = Builder()
+    builder.source((1, 4), 1, 0, 7, "analog")
+    with_routes(builder, [([0, 1], (0, 1, 0, 4))])
+    outcome = run(builder, [[[1], [0], [1], [0]]], engine)
+    assert outcome.stats.packets.tolist() == outcome.stats.flit_hops.tolist() == [2]
+
+
+def test_bundles_are_counted_by_their_positions(engine: Any) -> None:
+    packets = Bundle(flit_bits=64, position=6, rice=1)
+    for values in ([-1] * 30, [1] * 5 + [0] * 24 + [1], [0] * 29 + [-1]):
+        builder = Builder(packets=packets)
+        builder.source((1, 1), 30, -8, 7, "analog")
+        with_routes(builder, [])
+        outcome = run(builder, [[values]], engine)
+        spikes = [(column, value) for column, value in enumerate(values) if value]
+        data = packets.encode(Packet(1, 0, spikes), 30)
+        assert outcome.stats.packets.tolist() == [len(data) // 8]
+
+
+def test_ports_skip_spines_outside_of_their_range(engine: Any) -> None:
+    builder = Builder()
+    source = builder.source((1, 4), 1, 0, 7, "analog")
+    acc = weighted(builder, [[[1]]])
+    consumer(builder, source, 1, [], [acc], depends=[0, 1, 1, 0], bits=8)
+    builder.tables["ports"][0] = (
+        *builder.tables["ports"][0][:3],
+        1,
+        3,
+        *builder.tables["ports"][0][5:],
+    )
+    outcome = run(builder, [[[1], [2], [3], [4]]], engine)
+    assert outcome.membranes.tolist() == [0, 2, 3, 0]
+    assert outcome.stats.events.tolist() == [0, 6]  # two packets; two ends, also in the quiet step
+
+
+def test_a_copy_ignores_spines_that_it_does_not_hold(engine: Any) -> None:
+    builder = Builder()
+    source = builder.source((4, 1), 1, -8, 7, "analog")
+    layer = builder.layer((2, 1), 1, -8, 7, lambda inputs: inputs[0])
+    # Rows 0 and 1 pool the lines 1, 2 and 2, 3; the copy holds the lines 1 to 3 alone.
+    window = builder.window(source, (2, 1), 2, 1, 0, 1, lines=(1, 4), band=(1, 3))
+    ends = builder.window(source, (2, 1), 2, 1, 0, 1, band=(1, 3))
+    taps: Word = ("taps", {"window": ends})
+    port = Port(source, [("trace", {"base": -1})], [taps, COUNT, NEXT])
+    builder.tile(layer, 1, [("max", {"window": window}), SEND], [port], [2, 2], copy=(3, 1))
+    outcome = run(builder, [[[7], [-3], [-2], [-5]]], engine, max_steps=9)
+    assert outcome.tracers[4:].tolist() == [-2, -2]
+
+
+def test_rows_that_wait_for_nothing_run_in_their_order(engine: Any) -> None:
+    builder = Builder()
+    source = builder.layer((1, 3), 1, 0, 7, lambda values: values[0])
+    builder.inputs.append({"name": "x", "lo": 0, "hi": 7, "coding": "analog"})
+    builder.tile(source, 1, [INJECT, SEND], source=0, row_order=[2, 0, 1])
+    # A row of weights for each spine; the first sum that is too large shows the order.
+    acc = weighted(builder, [[[1]]])
+    consumer(builder, source, 1, [], [acc], bits=2)
+    for values, row in (([2, 2, 2], 2), ([2, 2, 0], 0), ([0, 2, 0], 1)):
+        with pytest.raises(Fault, match=f"membrane overflow: thread 1, row {row},"):
+            run(builder, [[[v] for v in values]], engine)
+
+
+def test_tiles_of_lines_and_columns_are_read_as_one(engine: Any) -> None:
+    builder = Builder()
+    source = builder.source((4, 3), 5, -8, 7, "bitplane", tiles=2, bands=2)
+    layer = builder.conv(source, 7, lo=-4, tiles=3, bands=3)
+    pool = builder.maxpool(layer, tiles=2, bands=2)
+    inputs = builder.samples(np.random.default_rng(0))
+    outcome = run(builder, inputs, engine)
+    assert (len(source.threads), len(layer.threads), len(pool.threads)) == (4, 9, 4)
+    np.testing.assert_array_equal(outcome.tracers, builder.expected(inputs))
 
 
 def test_spikes_arrive_in_packets_of_sixteen(engine: Any) -> None:
@@ -347,7 +464,7 @@ def test_inputs_are_checked(engine: Any) -> None:
         run(builder, [], engine)
     with pytest.raises(ValueError, match=r"leave -8\.\.7"):
         run(builder, [[[0, 0, 8], [0, 0, 0]]], engine)
-    with pytest.raises(ValueError, match="2 rows of at least 3 columns"):
+    with pytest.raises(ValueError, match="reads up to row 2 and column 3"):
         run(builder, [[[0, 0], [0, 0]]], engine)
     with pytest.raises(ValueError, match="integers"):
         run(builder, [[[0.5, 0, 0], [0, 0, 0]]], engine)
@@ -380,7 +497,11 @@ def set_field(table: str, field: str, value: int, index: int = -1) -> Any:
         (set_field("threads", "order", 0), "not a permutation"),
         (set_field("threads", "hi", 8), "word 11 (on row): the staircase's levels: 7, but"),
         (set_field("threads", "membrane_bits", 0), "'fire' in a thread without membranes"),
-        (set_field("threads", "rows", 8), "the window's output size: 9"),
+        (set_field("threads", "rows", 8), "spines 0 to 9 of 8"),
+        (
+            set_field("windows", "out_width", 2),
+            "the window's output size: 6, but",
+        ),
         (set_field("threads", "on_row", 99), "word 99 (on row): outside of the core's words"),
         (set_field("threads", "on_row", 3), "word 3 (on row): 'taps' may not stand in this"),
         (set_field("threads", "columns", 6), "the staircase's width: 5, but the columns: 6"),
@@ -389,12 +510,60 @@ def set_field(table: str, field: str, value: int, index: int = -1) -> Any:
         (set_field("windows", "kernel_width", 2), "the segment's taps: 9, but the kernel: 6"),
         (set_field("weight_segments", "offset", 1), "180 entries from 1 on do not lie inside"),
         (set_field("stairs", "row_class", 0), "classes of 9 rows leave their table"),
-        (set_field("routes", "links", 9), "links"),
+        (set_field("routes", "links", 99), "links: 99 entries"),
+        (set_field("routes", "weight", 0), "weight 0; expected 1..4096"),
+        (set_field("routes", "channel", 64), "virtual channel 64; expected 0..63"),
+        (set_field("routes", "stop_spine", 10), "to 10 of 9"),
+        (set_field("routes", "credits", -1), "-1 credits"),
+        (set_field("routes", "destination", 0), "its core is at 0"),
+        (set_field("links", 1, 70), "no neighbours"),
+        (set_field("links", 0, 70, 0), "a link begins at place 70, expected"),
+        (set_field("links", 0, -1), "a place outside of the mesh of 256x256"),
+        (set_field("cores", "x", 1, 2), "two cores have the same place"),
+        (set_field("cores", "y", 256, 2), "core 2: no place of a mesh of 256x256"),
+        (set_field("ports", "stop", 10), "spines 0 to 10 of 9"),
+        (set_field("threads", "row_base", 1, 0), "input 0: the tiles leave gaps"),
+        (set_field("threads", "row_order", 1, 0), "order of the rows: 9 entries from 1 on"),
         (set_field("cores", "words", 5, 0), "no end before"),
     ],
 )
 def test_wrong_programs_are_refused(change: Any, message: str) -> None:
     assert message in refusal(change)
+
+
+@pytest.mark.parametrize(
+    ("trees", "message"),
+    [
+        ([(0, 1), (0, 2)], "the routes of tree 0 differ in weight or channel"),
+        ([(0, 1), (2, 1)], "its trees have the numbers [0, 2], expected 0, 1, ..."),
+        ([(0, 4000), (1, 97)], "its trees weigh 4097 together; at most 4096"),
+        ([(0, 1), (0, 1), (0, 1)], "two routes of one tree lead to the same core"),
+    ],
+)
+def test_wrong_trees_are_refused(trees: list[tuple[int, int]], message: str) -> None:
+    builder = Builder()
+    builder.source((1, 2), 1, 0, 7, "analog")
+    paths = [[0, 1, 2], [0, 1], [0, 256, 257, 1]]
+    routes = [(path, (*tree, 0, 2)) for path, tree in zip(paths, trees, strict=False)]
+    with_routes(builder, routes)
+    with pytest.raises(ImageError) as caught:
+        load_image(builder.program())
+    assert message in str(caught.value)
+
+
+def test_wrong_packets_are_refused() -> None:
+    def packet(**fields: Any) -> Any:
+        def change(program: Any) -> None:
+            program.header["packet"] = {**program.header["packet"], **fields}
+
+        return change
+
+    assert "header: packets of kind 'morse'" in refusal(packet(kind="morse"))
+    assert "header: packet.capacity is 6, not 5" in refusal(packet(capacity=6))
+    assert "header: baer: flit_bits = 81, no multiple of 8" in refusal(packet(flit_bits=81))
+    narrow = Baer(flit_bits=80, position=1, spine=8)
+    few = packet(fields=narrow.fields, capacity=narrow.capacity)
+    assert "layer0 (thread 0): baer: 1 bits cannot name 4 columns" in refusal(few)
 
 
 def test_wrong_words_are_refused() -> None:

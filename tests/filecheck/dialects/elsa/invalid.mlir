@@ -25,12 +25,12 @@ elsa.thread @t0 of "x" {order = 0 : i64} depends @depends routes [] {
 } row {
   elsa.end
 }
-// CHECK: the numbers of a thread are order, rows, columns, column_base, lo, hi, membrane_bits, trace_spines, trace_columns
+// CHECK: the numbers of a thread are order, rows, columns, column_base, row_base, lo, hi, membrane_bits, trace_spines, trace_columns
 
 // -----
 
-elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, column_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
-  elsa.trace
+elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, column_base = 0 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
+  elsa.trace base 0
 } row {
   elsa.end
 }
@@ -39,10 +39,10 @@ elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, colu
 // -----
 
 // Weights are added where spikes arrive, not where a row fires.
-elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, column_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
+elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, column_base = 0 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
 ^bb0:
 } row {
-  elsa.trace
+  elsa.trace base 0
   elsa.end
 }
 // CHECK: 'trace' does not stand in a handler of this kind
@@ -50,7 +50,7 @@ elsa.thread @t0 of "x" {order = 0 : i64, rows = 1 : i64, columns = 1 : i64, colu
 // -----
 
 // Neurons fire where rows are ready.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.fire @stairs0
   elsa.end
 } end {
@@ -61,7 +61,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // Rows are counted down at the end of a spine.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.taps @window0
   elsa.count
   elsa.next
@@ -74,10 +74,10 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // And tracers move when a spike comes.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.end
 } end {
-  elsa.trace
+  elsa.trace base 0
   elsa.end
 }
 // CHECK: 'trace' does not stand in a handler of this kind
@@ -85,7 +85,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // Without a loop there is no row to add to.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.add @constants0
   elsa.end
 } end {
@@ -96,7 +96,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // Loops are not nested.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.taps @window0
   elsa.taps @window0
   elsa.next
@@ -110,7 +110,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // A loop begins before it ends,
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.next
   elsa.end
 } end {
@@ -121,7 +121,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // and ends before the handler does.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.taps @window0
   elsa.end
 } end {
@@ -132,7 +132,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // A handler has one end, its last instruction.
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   elsa.end
   elsa.end
 } end {
@@ -143,8 +143,8 @@ elsa.port @t0 base 0 spines 4 spikes {
 // -----
 
 // Without it, the core would run on.
-elsa.port @t0 base 0 spines 4 spikes {
-  elsa.trace
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
+  elsa.trace base 0
 } end {
   elsa.end
 }
@@ -152,7 +152,7 @@ elsa.port @t0 base 0 spines 4 spikes {
 
 // -----
 
-elsa.port @t0 base 0 spines 4 spikes {
+elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
   "test.op"() : () -> ()
   elsa.end
 } end {
@@ -179,3 +179,12 @@ elsa.reading "a" "charge" of [@t1] shape [2] for "value" zero 0 as "UINT4"
 
 elsa.reading "a" "tracer" of [@t1] shape [2] for "value" factor @f offset @f
 // CHECK: a charge is read with factor and offset, a tracer without
+
+// -----
+
+elsa.port @t0 base 0 spines 2 to 5 of 4 spikes {
+  elsa.end
+} end {
+  elsa.end
+}
+// CHECK: the spines that are delivered are a range of the stream's

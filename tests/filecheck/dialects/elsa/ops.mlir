@@ -38,7 +38,7 @@ elsa.map @map0 @starts targets @targets spines 2 channels 2
 // A core stands at a place of the mesh and has threads.
 elsa.core @core0 at [1, 0] {
   // The thread of an input puts spikes into the network. It has no ports: `^bb0` says that its block is empty.
-  elsa.thread @t0 of "x" {order = 0 : i64, rows = 4 : i64, columns = 2 : i64, column_base = 0 : i64, lo = 0 : i64, hi = 15 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends input 0 routes [] {
+  elsa.thread @t0 of "x" {order = 0 : i64, rows = 4 : i64, columns = 2 : i64, column_base = 0 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 15 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends input 0 routes [] {
   ^bb0:
   } row {
     elsa.inject
@@ -47,14 +47,14 @@ elsa.core @core0 at [1, 0] {
   }
   // Others read streams, at ports. Handlers are runs of instructions: for a packet of spikes, for the end of a
   // spine, and for a row that has all it waits for. A loop goes over the rows that a spine feeds.
-  elsa.thread @t1 of "conv1" {order = 1 : i64, rows = 4 : i64, columns = 2 : i64, column_base = 2 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 9 : i64, trace_spines = 4 : i64, trace_columns = 2 : i64} depends @depends routes [#token.route<(1, 0), (0, 0)>] memory {weights_at = 0 : i64} {
-    elsa.port @t0 base 0 spines 4 spikes {
+  elsa.thread @t1 of "conv1" {order = 1 : i64, rows = 4 : i64, columns = 2 : i64, column_base = 2 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 9 : i64, trace_spines = 4 : i64, trace_columns = 2 : i64} depends @depends routes [#token.route<(1, 0), (0, 0)>] memory {weights_at = 0 : i64} {
+    elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
       elsa.taps @window0
       elsa.acc @weights0 shift 3
       elsa.add @constants0
       elsa.next
       elsa.scat @map0
-      elsa.trace
+      elsa.trace base 0
       elsa.end
     } end {
       elsa.taps @window0
@@ -79,13 +79,13 @@ elsa.core @core0 at [1, 0] {
 // CHECK-NEXT:     elsa.end
 // CHECK-NEXT:   }
 // CHECK-NEXT:   elsa.thread @t1 of "conv1" {{{.*}}} depends @depends routes [#token.route<(1, 0), (0, 0)>] memory {weights_at = 0 : i64} {
-// CHECK-NEXT:     elsa.port @t0 base 0 spines 4 spikes {
+// CHECK-NEXT:     elsa.port @t0 base 0 spines 0 to 4 of 4 spikes {
 // CHECK-NEXT:       elsa.taps @window0
 // CHECK-NEXT:       elsa.acc @weights0 shift 3
 // CHECK-NEXT:       elsa.add @constants0
 // CHECK-NEXT:       elsa.next
 // CHECK-NEXT:       elsa.scat @map0
-// CHECK-NEXT:       elsa.trace
+// CHECK-NEXT:       elsa.trace base 0
 // CHECK-NEXT:       elsa.end
 // CHECK-NEXT:     } end {
 // CHECK-NEXT:       elsa.taps @window0
@@ -106,13 +106,13 @@ elsa.core @core0 at [1, 0] {
 // GENERIC:        "elsa.inject"() : () -> ()
 // GENERIC:        "elsa.send"() : () -> ()
 // GENERIC:        "elsa.end"() : () -> ()
-// GENERIC:      "elsa.port"() <{source = @t0, column_base = 0 : i64, spines = 4 : i64}> ({
+// GENERIC:      "elsa.port"() <{source = @t0, column_base = 0 : i64, first = 0 : i64, stop = 4 : i64, spines = 4 : i64}> ({
 // GENERIC-NEXT:   "elsa.taps"() <{window = @window0}> : () -> ()
 // GENERIC-NEXT:   "elsa.acc"() <{weights = @weights0, shift = 3 : i64}> : () -> ()
 // GENERIC-NEXT:   "elsa.add"() <{constants = @constants0}> : () -> ()
 // GENERIC-NEXT:   "elsa.next"() : () -> ()
 // GENERIC-NEXT:   "elsa.scat"() <{map = @map0}> : () -> ()
-// GENERIC-NEXT:   "elsa.trace"() : () -> ()
+// GENERIC-NEXT:   "elsa.trace"() <{base = 0 : i64}> : () -> ()
 // GENERIC:        "elsa.count"() : () -> ()
 // GENERIC:        "elsa.scount"() <{map = @map0}> : () -> ()
 // GENERIC:        "elsa.fire"() <{stairs = @stairs0}> : () -> ()

@@ -17,12 +17,12 @@
 
 // Routes go from core to neighbouring core.
 "test.op"() {r = #token.route<>} : () -> ()
-// CHECK: a route passes at least one place, given as (x, y)
+// CHECK: expected
 
 // -----
 
 "test.op"() {r = #token.route<(1, 2, 3)>} : () -> ()
-// CHECK: a route passes at least one place, given as (x, y)
+// CHECK: a place is given as (x, y)
 
 // -----
 
@@ -36,12 +36,64 @@
 
 // -----
 
+"test.op"() {r = #token.route<(0, 0), (1, 0) weight 0>} : () -> ()
+// CHECK: tree, channel and credits of a route are 0 at least, weight 1
+
+// -----
+
+"test.op"() {r = #token.route<(0, 0), (1, 0) spines 4 to 4>} : () -> ()
+// CHECK: the spines of a route are a range, from 0 on
+
+// -----
+
+"test.op"() {r = #token.route<(0, 0), (1, 0) colour 1>} : () -> ()
+// CHECK: expected spines, tree, weight, channel, credits, got 'colour'
+
+// -----
+
 // Actors
 
 %y = token.actor "a" columns 2 to 2 of 4 reads : -> !token.stream<1x1 in 0 to 3> {
   token.flow alphabet ternary bits 3
 }
 // CHECK: the columns of a tile are a range of the layer's
+
+// -----
+
+%y = token.actor "a" columns 0 to 4 of 4 lines 1 to 1 of 4 reads : -> !token.stream<4x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: the lines of a tile are a range of the layer's
+
+// -----
+
+"builtin.module"() ({
+  %y = "token.actor"() <{layer = "a", first = 0 : i64, last = 4 : i64, total = 4 : i64, lines = 4 : i64}> ({
+    "token.flow"() <{alphabet = #spiking<alphabet ternary>, bits = 3 : i64}> : () -> ()
+  }) : () -> !token.stream<4x4 in 0 to 3>
+}) : () -> ()
+// CHECK: the lines of a tile are given as first, last and total
+
+// -----
+
+%y = token.actor "a" columns 0 to 4 of 4 lines 0 to 3 of 4 reads : -> !token.stream<4x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: a tile sends whole lines of the map
+
+// -----
+
+%y = token.actor "a" columns 0 to 4 of 4 pes [4, 0] reads : -> !token.stream<4x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: PEs divide a tile into parts of its columns and of its lines
+
+// -----
+
+%y = token.actor "a" columns 0 to 4 of 4 reads rates [1.5] : -> !token.stream<4x4 in 0 to 3> {
+  token.flow alphabet ternary bits 3
+}
+// CHECK: a rate is a share of the neurons, 0 to 1
 
 // -----
 
@@ -162,23 +214,23 @@
 
 // -----
 
-// What is in a body: the map begins at the spines of the stream.
+// What is in a body: a stream is a band of whole lines of the map.
 
 %x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
 token.accumulate %x weight @w map <3x3 to 1x1 window <kernel [3, 3]>> groups 1 : !token.stream<4x2 in 0 to 3>
-// CHECK: the map's input has as many places as the stream has spines
+// CHECK: spines 0 to 4 are no lines of a map of 3x3
 
 // -----
 
 %x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
 token.add %x by @c map <3x3 to 1x1 window <kernel [3, 3]>> : !token.stream<4x2 in 0 to 3>
-// CHECK: the map's input has as many places as the stream has spines
+// CHECK: spines 0 to 4 are no lines of a map of 3x3
 
 // -----
 
 %x = "test.op"() : () -> !token.stream<4x2 in 0 to 3>
 token.trace %x map <3x3 to 1x1 window <kernel [3, 3]>> : !token.stream<4x2 in 0 to 3>
-// CHECK: the map's input has as many places as the stream has spines
+// CHECK: spines 0 to 4 are no lines of a map of 3x3
 
 // -----
 

@@ -1,0 +1,74 @@
+"""What a tile has to do and what it sends, estimated from the rates of the streams.
+
+The rate of a layer in a step is the share of its neurons that spike. A row serves the spikes that
+its windows see in batches of `adder_inputs` and then fires: `ceil(spikes / inputs) + 1` cycles for
+every turn of the circuits, of which one PE has `circuits_per_pe` (the paper's mini-batch Gustavson
+product; the pipelined model of the published artifact).
+"""
+
+from math import ceil, prod
+
+import numpy as np
+
+from elsac.context import Blobs
+from elsac.dialects import token
+from elsac.passes.capacity import Part
+from elsac.runtime.packets import PacketFormat, expected_flits
+from elsac.targets import Target
+
+Node = token.ActorOp | token.SourceOp
+
+
+class Load:
+    """Cycles and flits of actors; remembers what a spine of a stream costs."""
+
+    def __init__(self, blobs: Blobs, target: Target, packets: PacketFormat) -> None:
+        self.blobs, self.target, self.packets = blobs, target, packets
+        self._flits: dict[tuple[int, tuple[float, ...]], float] = {}
+
+    def flits(self, node: Node) -> int:
+        """Flits that a node is expected to send in a run."""
+        stream, rates = token.stream(node.output), token.rates(node.rates)
+        if isinstance(node, token.ActorOp) and isinstance(node.body.block.last_op, token.HoldOp):
+            return 0
+        key = (stream.columns.data, rates)
+        if key not in self._flits:
+            each = expected_flits(self.packets, key[0], np.array(rates))
+            self._flits[key] = float(np.sum(each))
+        return round(self._flits[key] * stream.spines.data)
+
+    def cycles(self, actor: token.ActorOp, part: Part, rows_per_line: int) -> int:
+        """Busy cycles of one PE of a tile in a run."""
+        rows = -(-part.lines // part.pe_lines) * rows_per_line
+        columns = -(-part.columns // part.pe_columns)
+        turns = -(-columns // self.target.circuits_per_pe)
+        return rows * turns * self.row_cycles(actor)
+
+    def row_cycles(self, actor: token.ActorOp) -> int:
+        """Cycles of one row of an actor in a run, in one turn of the circuits."""
+        steps: dict[int, float] = {}
+        for value, step in zip(actor.inputs, list(actor.body.block.ops)[:-1], strict=True):
+            owner = value.owner
+            assert isinstance(owner, Node) and isinstance(step, token.Step)
+            fan_in = self._fan_in(step, token.stream(value).columns.data)
+            for number, rate in enumerate(token.rates(owner.rates)):
+                steps[number] = steps.get(number, 0.0) + rate * fan_in
+        inputs = self.target.adder_inputs
+        # A hair below, so that rounding of sums does not open another batch.
+        return sum(ceil(spikes / inputs - 1e-9) + 1 for spikes in steps.values())
+
+    def _fan_in(self, step: token.Step, columns: int) -> int:
+        """The neurons of a stream that one neuron follows, windows at the border aside."""
+        if isinstance(step, token.AccumulateOp):
+            window = prod(step.map.window.values[0])
+            if step.groups.value.data > 1:
+                return int(self.blobs.type(step.weight).get_shape()[1] * window)
+            return columns * window
+        if isinstance(step, token.AddOp | token.TraceOp):
+            return prod(step.map.window.values[0])  # a column follows its own column only
+        return 1
+
+
+def rows_per_line(actor: token.ActorOp, lines: int) -> int:
+    """Rows of one line of an actor's map."""
+    return int(token.stream(actor.output).spines.data // lines)

@@ -1,0 +1,102 @@
+"""What the rows and columns of a tile follow of the layers that it reads: the meaning of steps.
+
+A window looks from a line `o` of outputs at the lines `o * stride - top + k * dilation` of its
+input; a tile needs those from the first to the last that any of its lines looks at, as far as the
+map goes. Weights lead from all columns of a group to its outputs, constants and traces from a
+column to the same column, an index map from wherever it says.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsac.context import Blobs
+from elsac.dialects import token
+
+Range = tuple[int, int]
+"""First, and the first that is not any more."""
+
+Mapped = token.AccumulateOp | token.AddOp | token.TraceOp
+"""Steps that have a window."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Spines and columns of a layer."""
+
+    spines: Range
+    columns: Range
+
+    def spines_in(self, tile: "Area") -> Range | None:
+        """The spines of a tile that lie in this area; None where they share nothing."""
+        if common(self.columns, tile.columns) is None:
+            return None
+        return common(self.spines, tile.spines)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Single neurons of a layer, as an index map names them."""
+
+    spines: NDArray[Any]
+    columns: NDArray[Any]
+
+    def spines_in(self, tile: Area) -> Range | None:
+        """The spines of a tile from the first that is named to the last; None where none is."""
+        inside = (self.columns >= tile.columns[0]) & (self.columns < tile.columns[1])
+        inside &= (self.spines >= tile.spines[0]) & (self.spines < tile.spines[1])
+        named = self.spines[inside]
+        return (int(named.min()), int(named.max()) + 1) if named.size else None
+
+
+def common(a: Range, b: Range) -> Range | None:
+    """What two ranges share."""
+    first, stop = max(a[0], b[0]), min(a[1], b[1])
+    return (first, stop) if first < stop else None
+
+
+def area(node: token.ActorOp | token.SourceOp) -> Area:
+    """The part of its layer that a tile holds; an input of the network is whole."""
+    stream = token.stream(node.output)
+    if isinstance(node, token.SourceOp):
+        return Area((0, stream.spines.data), (0, stream.columns.data))
+    first = node.row_base
+    return Area((first, first + stream.spines.data), node.columns)
+
+
+def lines_of(actor: token.ActorOp) -> tuple[int, int, int]:
+    """(first, stop, of the layer): the lines that a tile names, else all of its map, else the one
+    line that rows without a map are.
+    """
+    if actor.first_line is not None and actor.last_line is not None and actor.lines is not None:
+        return actor.first_line.value.data, actor.last_line.value.data, actor.lines.value.data
+    heights = [map.sizes[1][0] for map in maps(actor)] or [1]
+    return 0, heights[0], heights[0]
+
+
+def maps(actor: token.ActorOp) -> list[token.MapAttr]:
+    """The windows of an actor's body."""
+    ops = actor.body.block.ops
+    return [o.map for o in ops if isinstance(o, Mapped | token.MaximumOp)]
+
+
+def need(actor: token.ActorOp, step: token.Step, blobs: Blobs) -> Area | Points:
+    """What a tile follows of the layer that one of its steps speaks of."""
+    columns = actor.columns
+    if isinstance(step, token.ScatterOp):
+        rows = area(actor).spines
+        follows = blobs.get(step.index)[slice(*rows), slice(*columns)].astype(np.int64)
+        spines, channels = np.divmod(follows[follows >= 0], step.channels.value.data)
+        return Points(spines, channels)
+    first, stop, _ = lines_of(actor)
+    (height, width), _ = step.map.sizes
+    (kernel, _), (stride, _), (top, *_), (dilation, _) = step.map.window.values
+    low = min(max(first * stride - top, 0), height)
+    high = min(max((stop - 1) * stride - top + (kernel - 1) * dilation + 1, 0), height)
+    if isinstance(step, token.AccumulateOp):
+        outputs, inputs = blobs.type(step.weight).get_shape()[:2]
+        outputs //= step.groups.value.data
+        columns = columns[0] // outputs * inputs, -(-columns[1] // outputs) * inputs
+    return Area((low * width, high * width), columns)

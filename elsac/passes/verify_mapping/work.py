@@ -1,0 +1,103 @@
+"""What cores have to do in a run and what they send, as far as the rates of the neurons say.
+
+A rate is the share of a layer's neurons that spike in a step. A row serves the spikes that its
+windows see, `adder_inputs` at a time, and then fires: ceil(spikes / adder_inputs) + 1 cycles in
+each step, for each turn of the circuits (the pipelined model of the ELSA artifact). It is charged
+for what a row amid a map sees, also at the border, and every tile for what the largest of its layer
+has to do, which is the size that the layer was cut to.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil, fsum, prod
+
+import numpy as np
+
+from elsac.dialects import token
+from elsac.passes.verify_mapping.memory import part
+from elsac.passes.verify_mapping.model import Mapping, Node, Read
+from elsac.passes.verify_mapping.needs import lines_of
+from elsac.passes.verify_mapping.packets import packet_format, sends
+from elsac.runtime.packets import PacketFormat, expected_flits
+
+HAIR = 1e-9
+"""A batch that sums of rates fill but for rounding is full."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Cycles and flits of a mapping."""
+
+    mapping: Mapping
+
+    def flits(self, node: Node, spines: int) -> int:
+        """Flits to be expected in a run of so many spines of a node's stream, rounded."""
+        return round(self._each(node, token.stream(node.output).columns.data) * spines)
+
+    def flits_of_layer(self, tile: token.ActorOp) -> int:
+        """Flits to be expected in a run of a tile's layer, were it not cut."""
+        return round(self._each(tile, tile.total.value.data) * tile.layer_rows)
+
+    def _each(self, node: Node, columns: int) -> float:
+        """Flits of one spine of so many columns."""
+        key = columns, token.rates(node.rates)
+        if not sends(node):
+            return 0.0
+        if key not in self._known:
+            self._known[key] = float(
+                np.sum(expected_flits(self._packets, columns, np.array(key[1])))
+            )
+        return self._known[key]
+
+    @cached_property
+    def _known(self) -> dict[tuple[int, tuple[float, ...]], float]:
+        return {}
+
+    @cached_property
+    def _packets(self) -> PacketFormat:
+        return packet_format(self.mapping)
+
+    @cached_property
+    def cycles(self) -> dict[str, int]:
+        """Busy cycles in a run of each PE that has a tile of a layer, by layer."""
+        return {
+            layer: self._row_cycles(tiles) * max(self._rows(tile) for tile in tiles)
+            for layer, tiles in self.mapping.layers.items()
+        }
+
+    def _rows(self, tile: token.ActorOp) -> int:
+        """Rows of a PE's part, counted once for each turn of its circuits."""
+        columns, lines = part(self.mapping.target, tile)
+        first, stop, _ = lines_of(tile)
+        width = token.stream(tile.output).spines.data // (stop - first)
+        return lines * width * -(-columns // self.mapping.target.circuits_per_pe)
+
+    def _row_cycles(self, tiles: list[token.ActorOp]) -> int:
+        """Cycles of one row of a layer in a run.
+
+        What comes from several tiles of one layer is one read of that layer.
+        """
+        times: Counter[int] = Counter()
+        read: dict[int, Read] = {}
+        for tile in tiles:
+            its = self.mapping.reads[tile]
+            for (kind, _), count in Counter((r.kind, r.sender) for r in its).items():
+                times[kind] = max(times[kind], count)
+            read |= {r.kind: r for r in its}
+        spikes: dict[int, list[float]] = {}
+        for kind, (sender, step, _) in read.items():
+            fan_in = self._fan_in(step) * times[kind]
+            for number, rate in enumerate(token.rates(sender.rates)):
+                spikes.setdefault(number, []).append(rate * fan_in)
+        inputs = self.mapping.target.adder_inputs
+        return sum(ceil(fsum(each) / inputs - HAIR) + 1 for each in spikes.values())
+
+    def _fan_in(self, step: token.Step) -> int:
+        """Neurons of a layer that one neuron follows."""
+        if isinstance(step, token.ScatterOp):
+            return 1
+        inputs = 1  # the same column
+        if isinstance(step, token.AccumulateOp):
+            inputs = self.mapping.blobs.type(step.weight).get_shape()[1]
+        return inputs * prod(step.map.window.values[0])
