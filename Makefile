@@ -15,7 +15,7 @@ help:
 	@echo 'make demo       compile a sample network, run it, compare it with ONNX Runtime'
 	@echo 'make test       lint, tests, and a check of the installed wheel'
 	@echo 'make lint       ruff, mypy and the import contracts only'
-	@echo 'make bench      measure the emulator engines'
+	@echo 'make bench      run the benchmarks that need no other files'
 	@echo 'make samples    train the sample networks again (installs PyTorch)'
 	@echo 'make clean      remove what building and testing left behind'
 	@echo 'make distclean  the same, and the virtual environment'
@@ -65,6 +65,10 @@ bench: $(READY)
 	$(call heading,Benchmarks)
 	$(BIN)/python benchmarks/engines.py
 	$(BIN)/python benchmarks/alphabets.py
+	$(BIN)/python benchmarks/schedules.py
+	$(BIN)/python benchmarks/routing.py
+	$(BIN)/python benchmarks/mesh.py
+	$(BIN)/python benchmarks/networks.py
 
 samples: $(READY)
 	$(call heading,Sample networks)
