@@ -164,11 +164,12 @@ def concentrated(problem: Problem) -> Plan | None:
 
 
 def anyhow(problem: Problem) -> Iterator[Plan]:
-    """What packs, however large the bottleneck: best fit decreasing, and Algorithm 2."""
+    """What packs, however large the bottleneck: best fit and first fit decreasing, Algorithm 2."""
     yield from plans(problem, problem.no_limit)
     for by in ("share", "tiles"):
         chosen = leanest(problem, problem.no_limit, by)
         assert chosen is not None
-        plan = merged_plan(problem, chosen)
-        if max(map(max, plan.cores)) < problem.machine.cores:
-            yield plan
+        for merge in (False, True):
+            plan = merged_plan(problem, chosen, merge)
+            if max(map(max, plan.cores)) < problem.machine.cores:
+                yield plan

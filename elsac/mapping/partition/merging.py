@@ -125,9 +125,13 @@ def singles_of(
     return singles, flows, of
 
 
-def merged_plan(problem: Problem, chosen: Sequence[int]) -> Plan:
-    """Algorithm 2 and `fill` for given options; it may take more cores than there are."""
+def merged_plan(problem: Problem, chosen: Sequence[int], merge: bool = True) -> Plan:
+    """Algorithm 2 (unless nothing is to merge) and `fill` for given options.
+
+    It may take more cores than there are.
+    """
     options = [problem.options[i][n] for i, n in enumerate(chosen)]
     singles, flows, of = singles_of(problem, options)
-    core = fill(merge_greedily(singles, flows, problem.machine), singles, problem.machine)
+    group = merge_greedily(singles, flows if merge else (), problem.machine)
+    core = fill(group, singles, problem.machine)
     return Plan(tuple(chosen), tuple(tuple(core[s] for s in mine) for mine in of))

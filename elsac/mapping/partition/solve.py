@@ -31,6 +31,8 @@ class Effort:
     probes: int
     trim: int
     """Moves for less traffic."""
+    trims: int
+    """How often this is tried."""
     work: float
 
     def moves(self, problem: Problem, each: int) -> int:
@@ -38,7 +40,7 @@ class Effort:
         return each * len(problem.layers) * min(problem.machine.cores, MANY_CORES)
 
 
-EFFORTS = {1: Effort(280, 16, 1700, 0.1), 2: Effort(2000, 24, 14_000, 10.0)}
+EFFORTS = {1: Effort(280, 16, 1700, 1, 0.1), 2: Effort(2000, 24, 2000, 6, 10.0)}
 
 
 def partition(
@@ -99,10 +101,17 @@ def least_bottleneck(problem: Problem, seed: int, effort: Effort | None) -> Part
         best = exact.least_bottleneck(problem, plan, bound, effort.work)
         plan, bound = best.plan or plan, max(bound, best.bound)
     top = problem.bottleneck(plan)
-    plan = search.trim(plan, allowed(top), effort.moves(problem, effort.trim))
+    plan = trimmed(search, plan, allowed(top), effort)
     if exact.small(problem, by_tile=True):
         plan = exact.least_cost(problem, plan, allowed(top), effort.work).plan or plan
     return problem.answer(plan, bound, top == bound)
+
+
+def trimmed(search: Search, plan: Plan, limit: int, effort: Effort) -> Plan:
+    """The cheapest of some searches for a plan that costs less and keeps a bottleneck."""
+    moves = effort.moves(search.problem, effort.trim)
+    tried = [search.trim(plan, limit, moves) for _ in range(effort.trims)]
+    return min(tried, key=search.problem.cost)
 
 
 def allowed(bottleneck: int) -> int:
@@ -124,7 +133,7 @@ def least_cost(problem: Problem, seed: int, effort: Effort | None) -> Partition 
     plan = plan or anywhere(problem, search, effort)
     if plan is None:
         return None
-    plan = search.trim(plan, problem.no_limit, effort.moves(problem, effort.trim))
+    plan = trimmed(search, plan, problem.no_limit, effort)
     proved = problem.cost(plan) == 0
     if not proved and exact.small(problem, by_tile=True):
         best = exact.least_cost(problem, plan, problem.no_limit, effort.work)

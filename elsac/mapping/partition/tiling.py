@@ -8,6 +8,7 @@ bound of every plan's.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from elsac.mapping.partition.greedy import least_true
 from elsac.mapping.partition.model import Option
 from elsac.mapping.partition.problem import Problem
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 SLACKS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Parts of the machine that tilings may fill, in the order in which they are tried."""
 
-WORK = 1.0
+WORK = 0.4
 """Limit of one call, in the solver's units: about as many seconds."""
 
 MILLI = 1000
@@ -80,7 +81,8 @@ def solver(work: float) -> "cp_model.CpSolver":
 def bottleneck_bound(problem: Problem, least: int) -> int | None:
     """A bottleneck that no plan undercuts, or None if it is proved that nothing fits.
 
-    `least` is a bound that is known already.
+    `least` is a bound that is known already. Where minimizing ends before its time, bisection goes
+    on: for a given bottleneck it is easier to prove that nothing keeps it.
     """
     choice, cores = Choice(problem, problem.no_limit), problem.machine.cores
     model = choice.model
@@ -94,9 +96,22 @@ def bottleneck_bound(problem: Problem, least: int) -> int | None:
         model.add(choice.total(resource) <= has)
     model.minimize(limit)
     run = solver(WORK)
-    if run.status_name(run.solve(model)) == "INFEASIBLE":
+    status = run.status_name(run.solve(model))
+    if status == "INFEASIBLE":
         return None
-    return max(least, round(run.best_objective_bound))
+    low = max(least, round(run.best_objective_bound))
+    if status != "FEASIBLE":
+        return low
+    return least_true(lambda top: not impossible(problem, top), low, round(run.objective_value))
+
+
+def impossible(problem: Problem, limit: int) -> bool:
+    """Whether it is proved that sums alone rule a bottleneck out."""
+    choice = Choice(problem, limit)
+    for resource, has in enumerate(problem.limits(limit)):
+        choice.model.add(choice.total(resource) <= problem.machine.cores * has)
+    run = solver(WORK / 4)
+    return run.status_name(run.solve(choice.model)) == "INFEASIBLE"
 
 
 def core_bound(problem: Problem) -> int:
