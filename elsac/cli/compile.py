@@ -90,7 +90,7 @@ def command(
         return
     assert output is not None
     files.check_writable(output, store)
-    files.check_distinct(network, output, store)
+    files.check_distinct(network, output, store, options.profile, target)
     watch: Any = Watch(print_ir, verify_each) if print_ir or verify_each else None
     with files.naming(network):
         compiled = compile_onnx(network, chip, options, emit if emit in LEVELS else "bin", watch)

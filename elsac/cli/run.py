@@ -66,6 +66,8 @@ def command(
     from elsac.runtime.run import run_program
 
     files.check_writable(output, dump_tensors, report)
+    for read in (program, source):
+        files.check_distinct(read, output, dump_tensors, report)
     data = container.read(program)
     compiled = container.from_bytes(data, program)
     host = Host(compiled)

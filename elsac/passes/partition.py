@@ -60,6 +60,8 @@ class Partition(ModulePass):
         ):
             if value not in known:
                 raise CompileError(f"partition: {what} '{value}' is not one of {', '.join(known)}")
+        if self.effort not in (0, 1, 2) or self.seed < 0:
+            raise CompileError("partition: expected an effort of 0, 1 or 2 and a seed from 0 on")
         context = compiler_context(ctx)
         blobs = Blobs(op, context.store)
         if not any(isinstance(o, token.ActorOp) for o in op.body.ops):

@@ -40,6 +40,8 @@ class PlaceCores(ModulePass):
         if self.method not in METHODS:
             known = ", ".join(METHODS)
             raise CompileError(f"place-cores: method '{self.method}' is not one of {known}")
+        if self.effort not in (0, 1, 2) or self.seed < 0:
+            raise CompileError("place-cores: expected an effort of 0, 1 or 2 and a seed from 0 on")
         context = compiler_context(ctx)
         blobs, target = Blobs(op, context.store), context.target
         nodes = [o for o in op.body.ops if isinstance(o, token.ActorOp | token.SourceOp)]

@@ -12,19 +12,19 @@ def fit_table(fit: Mapping[str, Any]) -> str:
     `fit` is what `elsac.compiler.fit_of` returns; needs are bits per PE and shown in bytes.
     """
     target, resources = fit["target"], fit["resources"]
-    memories = [r for r in resources if r != "circuits"]
+    asked = resources[: min((len(layer["need"]) for layer in fit["layers"]), default=0)]
     rows = [
         [
             layer["name"],
             layer["tiles"],
             layer["cores"] if layer["fits"] else "none",
-            *(-(-bits // 8) for bits in layer["need"]),
+            *(_amount(name, n) for name, n in zip(asked, layer["need"], strict=True)),
             f"{layer['share']:.2f}",
             layer["binds"],
         ]
         for layer in fit["layers"]
     ]
-    headers = ("layer", "tiles", "cores", *(f"{m} B/PE" for m in memories), "worth", "binds")
+    headers = ("layer", "tiles", "cores", *map(_heading, asked), "worth", "binds")
     has = ", ".join(
         f"{-(-room // 8):,} B {name}" if name != "circuits" else f"{room:,} circuits"
         for name, room in zip(resources, fit["room"], strict=True)
@@ -42,3 +42,12 @@ def fit_table(fit: Mapping[str, Any]) -> str:
         ("fits", f"{verdict}; {fit['binds']} binds"),
     ]
     return f"{table(headers, rows)}\n\n{pairs(about)}"
+
+
+def _amount(resource: str, need: int) -> int:
+    """Circuits as they are, bits as bytes."""
+    return need if resource == "circuits" else -(-need // 8)
+
+
+def _heading(resource: str) -> str:
+    return resource if resource == "circuits" else f"{resource} B/PE"

@@ -233,6 +233,11 @@ def test_files_that_cannot_be_written(elsac: Run, program: Path, tmp_path: Path)
     source = tmp_path / "n.onnx"
     source.write_bytes(MLP.read_bytes())
     assert "is named twice" in only_line(elsac("compile", source, "-o", source, code=1))
+    profile = tmp_path / "profile.json"
+    profile.write_text('{"layers": []}')
+    over = elsac("compile", source, "--profile", profile, "-o", profile, code=1)
+    assert "is named twice" in only_line(over)
+    assert profile.read_text() == '{"layers": []}'
     assert source.read_bytes() == MLP.read_bytes()
 
 
