@@ -38,7 +38,7 @@ class Layouts:
         Of a layer that is cut like others of its group, only layouts with the same number of bands
         are compared. Numbers of bands are powers of two.
         """
-        fitting = [o for o in self._all(actor) if self._fits(o)]
+        fitting = [o for o in self._all(actor) if self._fits(o)] or self._many(actor)
         return tuple(
             o
             for o in fitting
@@ -46,6 +46,18 @@ class Layouts:
                 self.beats(p, o) for p in fitting if not grouped or p.row_tiles == o.row_tiles
             )
         )
+
+    def _many(self, actor: token.ActorOp) -> list[Option]:
+        """The layout with the fewest column tiles that fit, for a layer that takes very many."""
+        unit, lines = group_size(actor, self.blobs), lines_of(actor)
+        units, pes = actor.total.value.data // unit, self.estimator.target.pes_per_core
+        tall = lines[2] if lines else 1
+        for count in range(1, min(units, self.estimator.target.cores) + 1):
+            part = Part(-(-units // count) * unit, tall, pes, 1)
+            option = self._option(actor, part, count, 1, tall)
+            if self._fits(option):
+                return [option]
+        return []
 
     def beats(self, a: Option, b: Option) -> bool:
         """Whether a layout is nowhere worse than another, and not the same in all.
