@@ -74,6 +74,7 @@ samples: $(READY)
 	$(call heading,Sample networks)
 	$(PIP) -e '.[samples]' || $(PIP) -e '.[samples]'
 	$(BIN)/python -m samples.train
+	$(BIN)/python -m samples.train_detection
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

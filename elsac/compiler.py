@@ -1,8 +1,10 @@
 """The compiler as a function: from an ONNX file to a program, along a pipeline that is data."""
 
+import hashlib
+import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,14 @@ class Options:
     packet: str | None = None
     flit_bits: int | None = None
     schedule: str = "raster"
+    exit: str | None = None
+    """Rule by which an answer may end a sample early; None: by class, if it has classes."""
+    exit_channels: str | None = None
+    """Channels of objectness, FIRST:STOP:STEP, for the rule objectness."""
     profile: str | None = None
     """A file with the spikes of each layer and step, from which traffic and work are estimated."""
+    profile_sha256: str | None = None
+    """What the bytes of that file have to have, if it is said."""
 
 
 @dataclass
@@ -66,11 +74,17 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "placement": ("anneal", "hilbert-swap", "hilbert", "snake", "random"),
     "routing": ("auto", "xy", "o1turn", "valiant", "lp"),
     "packet": ("baer", "bundle", "aer-truenorth", "aer-morphic"),
-    "schedule": ("raster", "shells", "shells-padded", "bands", "serpentine"),
+    "schedule": ("raster", "columns", "shells", "shells-padded", "bands", "serpentine"),
+    "exit": ("class", "objectness", "none"),
 }
 """What passes know by name. Literals, so that the command line need not load the passes."""
 
 EFFORTS = (0, 1, 2)
+
+MOST_SEED = 2**31 - 1
+"""The greatest seed: solvers count theirs in 32 bits, with a sign."""
+
+_SLICE = re.compile(r"-?\d{0,9}(:-?\d{0,9}){0,2}")
 
 
 def check_options(options: Options) -> None:
@@ -85,10 +99,15 @@ def check_options(options: Options) -> None:
     for name in ("seed", "effort"):
         if not isinstance(getattr(options, name), int):
             raise CompileError(f"the {name} {getattr(options, name)!r} is not an integer")
+    if not 0 <= options.seed <= MOST_SEED:
+        raise CompileError(f"the seed {options.seed} is not one of 0 to {MOST_SEED}")
     if options.effort not in EFFORTS:
         raise CompileError(f"the effort {options.effort} is not one of 0, 1, 2")
     if options.flit_bits is not None and not 8 <= options.flit_bits <= 65536:
         raise CompileError(f"flits of {options.flit_bits} bits; expected 8 to 65536")
+    if options.exit_channels is not None and not _SLICE.fullmatch(options.exit_channels):
+        channels = options.exit_channels
+        raise CompileError(f"the channels {channels!r} are no slice FIRST:STOP:STEP, such as 4::85")
     if options.profile is not None and not options.profile.isprintable():
         raise CompileError(f"the profile {options.profile!r} is no name of a file")
 
@@ -125,14 +144,15 @@ def pipeline_steps(target: Target, options: Options) -> list[str]:
         "prove-ranges",
         "convert-spiking-to-token",
         _step("order-spines", schedule=options.schedule),
-        _step("estimate-load", profile=options.profile),
+        _step("estimate-load", profile=options.profile, sha256=options.profile_sha256),
         _step("bundle-packets", kind=options.packet, flit=options.flit_bits),
         *(["tile-columns", "assign-cores"] if quick and shared else [partition]),
+        "tile-sources",
         _step("place-cores", method=placement, effort=effort, seed=seed),
         _step("route-streams", method=routing, seed=seed),
         "allocate-memory",
         "verify-mapping",
-        "convert-token-to-elsa",
+        _step("convert-token-to-elsa", exit=options.exit, channels=options.exit_channels),
     ]
 
 
@@ -210,6 +230,7 @@ def compile_onnx(
         raise CompileError(f"the level {level!r} is not one of {', '.join(LEVELS)}, bin")
     options = options or Options()
     spec = pipeline(target, options)
+    named = pipeline(target, portable(options))
     context = new_context(target)
     start = time.perf_counter()
     imported = import_onnx(path, context)
@@ -222,9 +243,21 @@ def compile_onnx(
     compiled = Compiled(imported.module, context, spec, seconds=seconds)
     if level not in LEVELS:
         start = time.perf_counter()
-        compiled.program = emit(imported, context, spec, target, options, Path(path).name)
+        compiled.program = emit(imported, context, named, target, options, Path(path).name)
         seconds["emit"] = time.perf_counter() - start
     return compiled
+
+
+def portable(options: Options) -> Options:
+    """The options without where the user keeps the profile: its base name, and what is in it."""
+    if options.profile is None or options.profile_sha256 is not None:
+        return options
+    path = Path(options.profile)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return options  # the pass that reads it says why it cannot
+    return replace(options, profile=path.name, profile_sha256=digest)
 
 
 def fit_of(path: str | Path, target: Target, options: Options) -> dict[str, Any]:
@@ -237,7 +270,7 @@ def fit_of(path: str | Path, target: Target, options: Options) -> dict[str, Any]
     context = new_context(target)
     imported = import_onnx(path, context)
     lower(imported.module, context, pipeline(target, options), "bundle-packets")
-    fit = fit_of_module(imported.module, context, options.tiling)
+    fit = fit_of_module(imported.module, context, _tiling(options))
     return {**asdict(fit), "fits": fit.fits, "target": target.to_dict()}
 
 

@@ -40,6 +40,8 @@ class CompilerContext(Context):
 
     store: WeightStore = field(default_factory=WeightStore)
     target: Target = field(default_factory=lambda: load_target("elsa-6x6"))
+    warnings: list[str] = field(default_factory=list)
+    """What passes want the user to know, a line each."""
 
 
 def compiler_context(ctx: Context) -> CompilerContext:

@@ -16,7 +16,7 @@ from elsac.dialects import elsa, token
 from elsac.dialects.qann import parse_scale
 from elsac.dialects.spiking import channel_axis
 from elsac.runtime import program as p
-from elsac.runtime.isa import encode
+from elsac.runtime.isa import EXIT_RULES, LOGIT_KINDS, encode
 from elsac.runtime.program import Program
 
 _TABLES = {
@@ -25,6 +25,8 @@ _TABLES = {
     elsa.ConstantsOp: "constants",
     elsa.StairsOp: "stairs",
     elsa.MapOp: "maps",
+    elsa.DecisionOp: "decisions",
+    elsa.LogitsOp: "logits",
 }
 
 
@@ -89,6 +91,7 @@ class _Emitter:
         self.row_classes, self.depends = _Pool(np.int32), _Pool(np.int32)
         self.row_orders = _Pool(np.int32)
         self.map_starts, self.map_targets = _Pool(np.int64), _Pool(np.int32)
+        self.scales, self.exps = _Pool(np.int64), _Pool(np.int32)
         self.flat: dict[str, NDArray[Any]] = {}
         self.cores: list[tuple[int, ...]] = []
         self.threads: list[tuple[int, ...]] = []
@@ -108,6 +111,7 @@ class _Emitter:
     def program(self) -> Program:
         tables = self.tables()
         self.place_cores()
+        decisions = [(*row[:1], self.numbers[row[1]], *row[2:]) for row in tables["decisions"]]
         return Program(
             header=self.full_header(),
             bindings=self.bindings(),
@@ -122,6 +126,8 @@ class _Emitter:
             stairs=np.array(tables["stairs"], dtype=p.STAIRS),
             maps=np.array(tables["maps"], dtype=p.MAP),
             routes=np.array(self.routes, dtype=p.ROUTE),
+            logits=np.array(tables["logits"], dtype=p.LOGITS),
+            decisions=np.array(decisions, dtype=p.DECISION),
             weights=self.weights.array(),
             thresholds=self.thresholds.array(),
             row_classes=self.row_classes.array(),
@@ -130,6 +136,8 @@ class _Emitter:
             map_indptr=self.map_starts.array(),
             map_targets=self.map_targets.array(2),
             links=np.array(self.links, dtype=np.int32).reshape(-1, 2),
+            scales=self.scales.array(2),
+            exps=self.exps.array(),
             arrays=self.arrays,
         )
 
@@ -203,6 +211,16 @@ class _Emitter:
                 indptr = self.map_starts.add(self.blob(op.starts))
                 spines, channels = op.spines.value.data, op.channels.value.data
                 return (indptr, spines, channels, start, len(targets))
+            case elsa.DecisionOp():
+                rule = EXIT_RULES.index(op.rule.data)
+                thread = op.thread.root_reference.data  # threads have no numbers yet
+                return (rule, thread, op.values.value.data, self.exps.add(self.blob(op.exps)))
+            case elsa.LogitsOp():
+                decision = self.numbers[op.decision.root_reference.data]
+                numbers = (v.value.data for v in (op.first, op.stride, op.count, op.base))
+                scales = self.scales.add(self.blob(op.scales, 2))
+                kind = LOGIT_KINDS.index(op.kind.data)
+                return (decision, kind, *numbers, scales, op.shift.value.data)
             case _:
                 raise AssertionError(f"{op} is no table row")
 
@@ -241,6 +259,7 @@ class _Emitter:
     def thread(self, op: elsa.ThreadOp, core: int) -> tuple[int, ...]:
         """The row of a thread; its ports, routes and handlers go into their own tables."""
         first_port, first_route = len(self.ports), len(self.routes)
+        pe_columns, pe_rows = (1, op.number("rows")) if op.pes is None else op.pes.get_values()
         for port in op.body.block.ops:
             assert isinstance(port, elsa.PortOp)
             self.ports.append(self.port(port))
@@ -253,6 +272,7 @@ class _Emitter:
             "first_port": first_port,
             "ports": len(self.ports) - first_port,
             "on_row": self.handler(op.row),
+            "on_step": -1 if op.step is None else self.handler(op.step),
             "depends": self.depends.add(self.blob(op.depends)),
             "row_order": (
                 -1 if op.row_order is None else self.row_orders.add(self.blob(op.row_order))
@@ -260,6 +280,8 @@ class _Emitter:
             "input": -1 if op.input is None else op.input.value.data,
             "first_route": first_route,
             "routes": len(self.routes) - first_route,
+            "pe_columns": pe_columns,
+            "pe_rows": pe_rows,
         }
         assert p.THREAD.names is not None
         return tuple(row[name] for name in p.THREAD.names)

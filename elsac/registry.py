@@ -29,6 +29,7 @@ PASSES = {
     "tile-columns": "elsac.passes.tile_columns:TileColumns",
     "assign-cores": "elsac.passes.assign_cores:AssignCores",
     "partition": "elsac.passes.partition:Partition",
+    "tile-sources": "elsac.passes.tile_sources:TileSources",
     "place-cores": "elsac.passes.place_cores:PlaceCores",
     "route-streams": "elsac.passes.route_streams:RouteStreams",
     "allocate-memory": "elsac.passes.allocate_memory:AllocateMemory",

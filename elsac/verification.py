@@ -29,13 +29,8 @@ from elsac.interpreters.rational import Real
 from elsac.interpreters.spiking import run_spiking
 from elsac.onnx_reference import Reference
 from elsac.runtime.bindings import Host
-from elsac.runtime.run import (
-    EngineName,
-    RunResult,
-    checked_labels,
-    right_answers,
-    run_program,
-)
+from elsac.runtime.labels import checked_labels, right_answers
+from elsac.runtime.run import EngineName, RunResult, run_program
 from elsac.store import WeightStore
 from elsac.targets import Target
 

@@ -5,6 +5,7 @@ Every node is named after the tensor it makes: layer `conv1` gives the nodes `co
 network is quantized), `conv1_bias` and `conv1_scale`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ OPSET = 21
 """The first with 4-bit tensors."""
 IR_VERSION = 10
 """The one that came with the opset, so that old runtimes load the file."""
+
+LOGITS: Mapping[str, tuple[int, ...]] = {"logits": (CLASSES,)}
+"""What a classifier gives."""
 
 
 class _Writer:
@@ -112,18 +116,27 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     return value.detach().numpy().copy()
 
 
-def to_onnx(network: Network, name: str) -> onnx.ModelProto:
-    """The network as a checked ONNX model: `image` (batch, 1, 8, 8) to `logits` (batch, 10).
+def to_onnx(
+    network: Network,
+    name: str,
+    image_shape: tuple[int, ...] = IMAGE_SHAPE,
+    outputs: Mapping[str, tuple[int, ...]] = LOGITS,
+) -> onnx.ModelProto:
+    """The network as a checked ONNX model: `image` (batch, *image_shape) to its outputs.
 
-    A network that was not quantized gives a float model; its normalizations must be folded.
+    `outputs` are layers and the shapes of what they give, without the batch. A network that was not
+    quantized gives a float model; its normalizations must be folded.
     """
     assert not network.norms, "fold the normalizations first"
     writer = _Writer(network)
     for layer in network.layers:
         writer.layer(layer, layer.name)
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", *IMAGE_SHAPE])
-    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["batch", CLASSES])
-    graph = helper.make_graph(writer.nodes, name, [image], [logits], writer.initializers)
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", *image_shape])
+    results = [
+        helper.make_tensor_value_info(layer, TensorProto.FLOAT, ["batch", *shape])
+        for layer, shape in outputs.items()
+    ]
+    graph = helper.make_graph(writer.nodes, name, [image], results, writer.initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)

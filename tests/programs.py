@@ -207,11 +207,14 @@ class Builder:
                 "first_port": first_port,
                 "ports": len(self.tables["ports"]) - first_port,
                 "on_row": self.code(*on_row, END),
+                "on_step": -1,
                 "depends": self.add("depends", *(depends or [0] * rows)),
                 "row_order": self.add("row_orders", *row_order) if len(row_order) else -1,
                 "input": source,
                 "first_route": first_route,
                 "routes": routes,
+                "pe_columns": 1,
+                "pe_rows": rows,
             },
         )
 
@@ -465,6 +468,8 @@ class Builder:
             "stairs": tables.STAIRS,
             "maps": tables.MAP,
             "routes": tables.ROUTE,
+            "logits": tables.LOGITS,
+            "decisions": tables.DECISION,
             "weights": np.int32,
             "thresholds": np.int64,
             "row_classes": np.int32,

@@ -110,6 +110,8 @@ def command(
         warn(
             "the weights are not in the text; --store FILE.npz writes them for `elsac-opt --store`"
         )
+    for warning in compiled.context.warnings:
+        warn(f"warning: {warning}")
     if timing:
         click.echo(pass_times(compiled.seconds), err=True)
     if options.coding == "analog":

@@ -73,13 +73,28 @@ OPTIONS: tuple[Decorator, ...] = (
     ),
     click.option(
         "--schedule",
-        type=click.Choice(["raster", "shells", "shells-padded", "bands", "serpentine"]),
+        type=click.Choice(["raster", "columns", "shells", "shells-padded", "bands", "serpentine"]),
         default="raster",
         show_default=True,
         help="Order of an input's spines.",
     ),
     click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all solvers."
+        "--exit",
+        type=click.Choice(["class", "objectness", "none"]),
+        help="Code that ends an input early: when its class is probable, or an object is found."
+        "  [default: class, if the answer has classes]",
+    ),
+    click.option(
+        "--exit-channels",
+        metavar="FIRST:STOP:STEP",
+        help="Channels of the answer that are objectness, for example 4::85.",
+    ),
+    click.option(
+        "--seed",
+        type=click.IntRange(0, 2**31 - 1),
+        default=0,
+        show_default=True,
+        help="Of all solvers.",
     ),
 )
 

@@ -5,8 +5,11 @@ from typing import Any
 
 import click
 
+from elsac.cli import elastic, timing
 from elsac.cli.common import images_option, progress, warn
+from elsac.cli.elastic import elastic_options
 from elsac.cli.group import INTERRUPTED
+from elsac.cli.timing import timing_options
 
 
 @click.command("run", short_help="Run a program on the emulator.")
@@ -41,6 +44,12 @@ from elsac.cli.group import INTERRUPTED
     help="Deliver events in a random order; the results stay the same.",
 )
 @click.option("--accuracy-per-step", is_flag=True, help="Show the accuracy after each step.")
+@click.option(
+    "--stream", is_flag=True, help="The samples are frames: only what changes enters the network."
+)
+@click.option("--compare", is_flag=True, help="With --stream: run every frame afresh as well.")
+@timing_options
+@elastic_options
 def command(
     program: str,
     source: str,
@@ -53,21 +62,35 @@ def command(
     images: int | None,
     jitter: int | None,
     accuracy_per_step: bool,
+    stream: bool,
+    compare: bool,
+    **early: Any,
 ) -> int:
     """Run PROGRAM on the emulator until every input is quiescent."""
     if accuracy_per_step and labels is None:
         raise click.UsageError("--accuracy-per-step needs --labels NAME")
+    if compare and not stream:
+        raise click.UsageError("--compare needs --stream")
+    elastic.check(early, labels, max_steps)
+    timing.check(early)
+    if stream and (early["elastic"] or elastic.exit_of(early)):
+        raise click.UsageError("--stream runs every frame in full; leave out exits and --elastic")
 
     from elsac.cli import files
+    from elsac.report.elastic import elastic_summary
     from elsac.report.results import check_names, output_arrays, run_report
+    from elsac.report.stream import stream_summary
     from elsac.report.tables import run_summary
     from elsac.runtime import container
     from elsac.runtime.bindings import Host, InputError
+    from elsac.runtime.emulator import run_sample
     from elsac.runtime.run import run_program
+    from elsac.runtime.stream import Stream
 
-    files.check_writable(output, dump_tensors, report)
+    written = (output, dump_tensors, report, early["trace"], early["csv"])
+    files.check_writable(*written)
     for read in (program, source):
-        files.check_distinct(read, output, dump_tensors, report)
+        files.check_distinct(read, *written)
     data = container.read(program)
     compiled = container.from_bytes(data, program)
     host = Host(compiled)
@@ -75,6 +98,8 @@ def command(
     if output is not None:
         check_names(host.outputs)
     arrays, truth = files.select(source, files.read_arrays(source), names, labels, images)
+    meter = timing.meter_of(early, compiled)
+    frames = Stream(compare, meter or run_sample) if stream else None
     try:
         with progress("run") as bar:
             result = run_program(
@@ -87,20 +112,39 @@ def command(
                 record_steps=accuracy_per_step,
                 tensors=dump_tensors is not None,
                 progress=bar,
+                emulate=frames or meter,
+                exit=elastic.exit_of(early),
+                elastic=early["elastic"],
             )
     except InputError as error:
         raise files.FileError(f"{source}: {error}") from None
+    streamed = frames.result(result) if frames else None
+    costs = timing.costs(meter, result.samples)
+    curve = elastic.measure(result, early, *costs)
     if output is not None:
         files.write_arrays(output, output_arrays(result))
     if dump_tensors is not None:
         files.write_arrays(dump_tensors, {f"q:{k}": v for k, v in result.tensors.items()})
+    found = run_report(result, compiled, hashlib.sha256(data).hexdigest())
+    found |= {"stream": streamed.report()} if streamed else {}
+    found |= {"elastic": curve.report()} if curve else {}
+    found |= meter.report() if meter else {}
     if report is not None:
-        digest = hashlib.sha256(data).hexdigest()
-        files.write_json(report, run_report(result, compiled, digest))
+        files.write_json(report, found)
+    timing.write(early, found, compiled)
     click.echo(run_summary(result, compiled), err=report == "-")
+    if meter:
+        click.echo(timing.summary(found), err=report == "-")
+    if curve:
+        click.echo("\n" + elastic_summary(curve), err=report == "-")
+    if streamed:
+        click.echo(stream_summary(streamed), err=report == "-")
     for warning in result.warnings:
         warn(f"warning: {warning}")
     if result.interrupted:
         warn(f"interrupted after {result.samples} samples; what is shown and written is of these")
         return INTERRUPTED
+    if streamed and streamed.different:
+        warn(f"{len(streamed.different)} frames differ from fresh runs; compile the network again")
+        return 1
     return 0

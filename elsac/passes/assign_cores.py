@@ -16,6 +16,7 @@ from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
 from elsac.dialects.net import int_attr
 from elsac.passes.capacity import Estimator, Need, bytes_of, room
+from elsac.passes.claims import disclaim
 from elsac.passes.core_packing import pack
 from elsac.passes.fitting import remedy
 from elsac.targets import Target
@@ -34,6 +35,7 @@ class AssignCores(ModulePass):
         estimator = Estimator(Blobs(op, context.store), context.target)
         actors = [o for o in op.body.ops if isinstance(o, token.ActorOp)]
         groups: list[Group] = [([a], estimator.need(a)) for a in actors]
+        disclaim(op, "partition")
         for actor, core in zip(actors, assigned(groups, context.target), strict=True):
             actor.core = int_attr(core)
         for o in op.body.ops:

@@ -27,15 +27,25 @@ def lines_of(actor: token.ActorOp) -> tuple[int, int, int] | None:
     return None
 
 
-def cuttable(actor: token.ActorOp) -> bool:
+def lines_of_source(source: token.SourceOp) -> int:
+    """The lines of an input's map: its height, or its rows where it is no map."""
+    shape = token.ints(source.shape)
+    return shape[1] if len(shape) == 3 else source.layer_rows
+
+
+def cuttable(node: token.ActorOp | token.SourceOp) -> bool:
     """Whether every reader sees the same lines: a reshape may make a map of other lines of it."""
-    lines = lines_of(actor)
-    if lines is None:
-        return False
-    grid = lines[2], actor.layer_rows // lines[2]
+    if isinstance(node, token.SourceOp):
+        height = lines_of_source(node)
+    else:
+        lines = lines_of(node)
+        if lines is None:
+            return False
+        height = lines[2]
+    grid = height, node.layer_rows // height
     steps = [
         list(use.operation.body.block.ops)[use.index]
-        for use in actor.output.uses
+        for use in node.output.uses
         if isinstance(use.operation, token.ActorOp)
     ]
     return all(isinstance(s, token.ScatterOp) or s.map.sizes[0] == grid for s in steps)
@@ -82,8 +92,25 @@ def reading(
         return _scattered(actor, step, stream, blobs)
     (_, width), (height, _) = step.map.sizes
     lines = lines_of(actor) or (0, height, height)
-    first, stop = (line * width - base for line in touched(step.map, lines[:2]))
+    first, stop = (line * width for line in touched(step.map, lines[:2]))
+    # Padded rows wait for the last spine of a whole map; bands of maps have no such rule.
+    deferring = actor.padded is not None and lines[:2] == (0, height)
+    if deferring and (last := awaited(step.map)) is not None:
+        first, stop = (min(first, last), max(stop, last + 1)) if first < stop else (last, last + 1)
+    first, stop = first - base, stop - base
     return Reading(min(max(first, 0), spines), max(min(stop, spines), 0))
+
+
+def awaited(map: token.MapAttr) -> int | None:
+    """The spine that rows of a padded actor wait for beyond what they need: the last of its input
+    in the order of shells. None where no row touches the padding.
+    """
+    from elsac.mapping.schedules import deferred, last_spine
+
+    size, outputs = map.sizes
+    if not deferred(*size, *map.window.values, *outputs).any():
+        return None
+    return last_spine("shells", *size)
 
 
 def _scattered(

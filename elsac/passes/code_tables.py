@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr, SymbolRefAttr
 from xdsl.ir import SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from elsac.context import Blobs
+from elsac.context import Blobs, CompileError
 from elsac.dialects import elsa, token
 from elsac.dialects.net import int_attr
 from elsac.passes.bands import stream_rows
@@ -142,15 +142,22 @@ class Tables:
         return SymbolRefAttr(self.blobs.put(part, f"{symbol.root_reference.data}_part"))
 
     def row_order(self, node: token.SourceOp) -> SymbolRefAttr | None:
-        """The order in which an input's spines are sent, where it is not raster."""
+        """The order in which an input's spines are sent, where it is not raster; of a tile, its
+        own in that order.
+        """
         if node.order is None:
             return None
-        from elsac.mapping.schedules import order
+        from elsac.mapping.schedules import ORDERS, order
 
+        if node.order.data not in ORDERS:
+            raise CompileError(
+                f"node '{node.tensor_name.data}': no order '{node.order.data}'; expected "
+                f"{', '.join(ORDERS)}"
+            )
         shape = token.ints(node.shape)
-        spines = token.stream(node.output).spines.data
-        grid = shape[1:] if len(shape) == 3 else (spines, 1)
-        rows = order(node.order.data, *grid).astype(np.int32)
+        grid = shape[1:] if len(shape) == 3 else (node.layer_rows, 1)
+        rows = order(node.order.data, *grid).astype(np.int32) - node.row_base
+        rows = rows[(rows >= 0) & (rows < token.stream(node.output).spines.data)]
         return SymbolRefAttr(self.blobs.put(rows, f"{node.order.data}_order"))
 
     def deferral(self, map: token.MapAttr, spines: int) -> tuple[str, NDArray[np.int32]]:

@@ -279,6 +279,7 @@ class _Converter:
                 self.trains[op.input],
                 zero=op.zero,
                 element_type=op.element_type,
+                scale=qann.tensor_type(op.input).scale,
             )
             self.insert(op, new)
             return

@@ -315,6 +315,7 @@ class _Converter:
             "offset": op.offset,
             "zero": op.zero,
             "element_type": op.element_type,
+            "scale": op.scale,
             "index": op.index,
         }
         self.insert(op, token.ReadoutOp.build(operands=[[stream]], properties=properties))

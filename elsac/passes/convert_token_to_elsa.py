@@ -5,6 +5,7 @@ the tile, both counted from 0. The dependency count of a row is the number of sp
 waits for.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ from numpy.typing import NDArray
 from xdsl.context import Context
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseArrayBase,
     DictionaryAttr,
     ModuleOp,
     StringAttr,
     SymbolRefAttr,
+    i64,
 )
 from xdsl.ir import Attribute, Block, Operation, Region, SSAValue
 from xdsl.passes import ModulePass
@@ -26,19 +29,32 @@ from elsac.dialects import elsa, token
 from elsac.dialects.elsa import instruction
 from elsac.dialects.net import BlobOp, int_attr
 from elsac.passes.bands import lines_of, local, reading, touched
+from elsac.passes.capacity import Estimator
 from elsac.passes.code_tables import Tables
+from elsac.passes.exits import exit_handlers
+from elsac.passes.tiles import check_senders
+from elsac.targets import Target
 
 Node = token.ActorOp | token.SourceOp
 
 
+@dataclass(frozen=True)
 class ConvertTokenToElsa(ModulePass):
-    """Cores, threads, handlers and tables for actors."""
+    """Cores, threads, handlers and tables for actors.
+
+    `exit` is the rule by which an answer may end a sample, one of elsac.passes.exits.RULES;
+    `channels` are those of objectness.
+    """
 
     name = "convert-token-to-elsa"
+    exit: str | None = None
+    channels: str | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """One thread an actor, gathered by core."""
-        generator = _Generator(op, Blobs(op, compiler_context(ctx).store))
+        about = compiler_context(ctx)
+        check_senders(op, self.name)
+        generator = _Generator(op, Blobs(op, about.store), about.target)
         kept = BlobOp | token.PacketFormatOp | token.ClaimOp
         old = [o for o in op.body.ops if not isinstance(o, kept)]
         nodes = [o for o in old if isinstance(o, token.ActorOp | token.SourceOp)]
@@ -46,6 +62,9 @@ class ConvertTokenToElsa(ModulePass):
             generator.threads[node.output] = f"t{number}"
         if any(n.core is None or n.place is None or n.routes is None for n in nodes):
             raise CompileError("convert-token-to-elsa: assign, place and route before")
+        generator.steps = exit_handlers(
+            old, generator.threads, generator.tables, generator.blobs, self.exit, self.channels
+        )
         threads = [generator.thread(node, number) for number, node in enumerate(nodes)]
         cores: dict[int, list[tuple[Node, elsa.ThreadOp]]] = {}
         for node, thread in zip(nodes, threads, strict=True):
@@ -68,11 +87,13 @@ class ConvertTokenToElsa(ModulePass):
 
 
 class _Generator:
-    def __init__(self, module: ModuleOp, blobs: Blobs) -> None:
+    def __init__(self, module: ModuleOp, blobs: Blobs, target: Target) -> None:
         self.module, self.blobs = module, blobs
+        self.estimator = Estimator(blobs, target)
         self.tables = Tables(module, blobs)
         self.threads: dict[SSAValue, str] = {}
-        self.inputs = 0
+        self.steps: dict[SSAValue, list[Operation]] = {}  # handlers on step
+        self.inputs: dict[str, int] = {}
 
     def insert(self, op: Operation) -> None:
         Rewriter.insert_op(op, InsertPoint.at_end(self.module.body.block))
@@ -91,8 +112,8 @@ class _Generator:
         row_order = None
         if isinstance(node, token.SourceOp):
             row_order = self.tables.row_order(node)
-            layer, binding = node.tensor_name, int_attr(self.inputs)
-            self.source(node)
+            layer, binding = node.tensor_name, int_attr(self.source(node))
+            numbers.update(row_base=node.row_base)
             row: list[Operation] = [instruction("inject"), instruction("send")]
         else:
             layer = node.layer
@@ -111,6 +132,7 @@ class _Generator:
             row, bits = self.firing(node, block.last_op)
             numbers["membrane_bits"] = bits
         row.append(instruction("end"))
+        late = [Region(Block(words))] if (words := self.steps.get(node.output)) else []
         assert node.routes is not None
         thread = elsa.ThreadOp.build(
             properties={
@@ -119,15 +141,28 @@ class _Generator:
                 "numbers": DictionaryAttr({k: int_attr(v) for k, v in numbers.items()}),
                 "depends": SymbolRefAttr(self.blobs.put(depends, "depends")),
                 "row_order": row_order,
+                "pes": self.pes(node),
                 "input": binding,
                 "routes": node.routes,
                 "memory": node.memory,
             },
-            regions=[Region(Block(ports)), Region(Block(row))],
+            regions=[Region(Block(ports)), Region(Block(row)), late],
         )
         return like(node, thread)
 
-    def source(self, node: token.SourceOp) -> None:
+    def pes(self, node: Node) -> DenseArrayBase | None:
+        """The PEs that share the columns of a tile, and the rows of each."""
+        if isinstance(node, token.SourceOp):
+            return None
+        part = self.estimator.part(node)
+        rows = token.stream(node.output).spines.data // part.lines * -(-part.lines // part.pe_lines)
+        return DenseArrayBase.from_list(i64, [part.pe_columns, rows])
+
+    def source(self, node: token.SourceOp) -> int:
+        """The number of a source's input, which its first tile binds."""
+        name = node.tensor_name.data
+        if name in self.inputs:
+            return self.inputs[name]
         stream = token.stream(node.output)
         numbers: dict[str, Attribute] = {
             "shape": node.shape,
@@ -143,7 +178,7 @@ class _Generator:
             "numbers": DictionaryAttr(numbers),
         }
         self.insert(like(node, elsa.InputOp.create(properties=properties)))
-        self.inputs += 1
+        return self.inputs.setdefault(name, len(self.inputs))
 
     def port(
         self, node: token.ActorOp, value: SSAValue, step: Operation

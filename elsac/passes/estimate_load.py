@@ -7,6 +7,7 @@ the layers of the published ResNet-50 trace, steps 1 to 8. Rates decide how well
 network, never what it computes.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from elsac.context import CompileError
+from elsac.context import CompileError, compiler_context
 from elsac.dialects import spiking, token
 
 GENERIC = (0.175, 0.170, 0.154, 0.146, 0.141, 0.116, 0.098, 0.082)
@@ -25,32 +26,96 @@ GENERIC = (0.175, 0.170, 0.154, 0.146, 0.141, 0.116, 0.098, 0.082)
 INPUT_RATE = 0.5
 """The share of set bits in a bit-plane of an input, if nothing else is known."""
 
+AGAIN = "write a profile of this network with elsac run --json"
+
 Rates = tuple[float, ...]
 
 
 @dataclass(frozen=True)
+class Profile:
+    """What a profile says."""
+
+    rates: dict[str, Rates]
+    """Spikes per neuron in each step, by layer."""
+    neurons: dict[str, int]
+    complete: bool
+    """Whether the run went to its end for all inputs, as far as the profile says."""
+
+
+@dataclass(frozen=True)
 class EstimateLoad(ModulePass):
-    """Set `rates` on every actor and source."""
+    """Set `rates` on every actor and source. `sha256` is what the profile's bytes have to have."""
 
     name = "estimate-load"
     profile: str | None = None
+    sha256: str | None = None
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Take the rates of the profile, else generic ones."""
-        known = {} if self.profile is None else read_profile(Path(self.profile))
-        used = set()
-        for o in op.body.ops:
-            if isinstance(o, token.ActorOp | token.SourceOp):
-                name = o.layer.data if isinstance(o, token.ActorOp) else o.tensor_name.data
-                rates = known[name] if name in known else generic(o)  # a silent layer has none
-                used.add(name)
-                o.rates = token.rates_attr(rates)
-        if self.profile is not None and not used & known.keys():
+        nodes = [o for o in op.body.ops if isinstance(o, token.ActorOp | token.SourceOp)]
+        known = None
+        if self.profile is not None:
+            known = read_profile(Path(self.profile), self.sha256)
+            compiler_context(ctx).warnings += doubts(self.profile, known, nodes)
+        for o in nodes:
+            rates = None if known is None else known.rates.get(name_of(o))
+            o.rates = token.rates_attr(generic(o) if rates is None else rates)  # () if it is silent
+
+
+def name_of(node: token.ActorOp | token.SourceOp) -> str:
+    """The name by which profiles know a layer or an input."""
+    return node.layer.data if isinstance(node, token.ActorOp) else node.tensor_name.data
+
+
+def neurons_of(node: token.ActorOp | token.SourceOp) -> int:
+    """The neurons of a node's whole layer, or the elements of an input."""
+    columns = token.stream(node.output).columns.data
+    if isinstance(node, token.ActorOp):
+        columns = node.total.value.data
+    return int(node.layer_rows * columns)
+
+
+def sends(node: token.ActorOp | token.SourceOp) -> bool:
+    """Whether a node sends spikes: what only the host reads holds its charge."""
+    held = isinstance(node, token.ActorOp) and isinstance(node.body.block.last_op, token.HoldOp)
+    return not held
+
+
+def doubts(path: str, known: Profile, nodes: list[token.ActorOp | token.SourceOp]) -> list[str]:
+    """What is doubtful about a profile for a network; refuse one of another network."""
+    sizes = {name_of(node): neurons_of(node) for node in nodes}
+    if not sizes.keys() & known.rates.keys():
+        raise CompileError(
+            f"{path}: none of its {len(known.rates)} layers is a layer of this network, "
+            f"which has {', '.join(sorted(sizes)[:3])}, ...; {AGAIN}"
+        )
+    for name, neurons in known.neurons.items():
+        if name in sizes and neurons != sizes[name]:
             raise CompileError(
-                f"{self.profile}: none of its {len(known)} layers is a layer of this network, "
-                f"which has {', '.join(sorted(used)[:3])}, ...; write a profile of this network "
-                "with elsac run --json"
+                f"{path}: layer '{name}' has {neurons} neurons there and {sizes[name]} in this "
+                f"network; {AGAIN}"
             )
+    missing = dict.fromkeys(
+        name_of(node) for node in nodes if name_of(node) not in known.rates and sends(node)
+    )
+    unknown = [name for name in known.rates if name not in sizes]
+    found = []
+    if missing:
+        found.append(
+            f"{path}: no spikes of {len(missing)} of {len(sizes)} layers ('{next(iter(missing))}' "
+            f"is the first), which get a generic rate; {AGAIN}"
+        )
+    if unknown:
+        found.append(
+            f"{path}: {len(unknown)} of its {len(known.rates)} layers ('{unknown[0]}' is the "
+            f"first) are no layers of this network; {AGAIN}"
+        )
+    if not known.complete:
+        found.append(
+            f"{path}: its run ended before all inputs were quiescent, so that spikes are missing; "
+            f"{AGAIN}, to the end"
+        )
+    return found
 
 
 def generic(node: token.ActorOp | token.SourceOp) -> Rates:
@@ -69,12 +134,22 @@ def generic(node: token.ActorOp | token.SourceOp) -> Rates:
             return tuple((largest - step) / (largest + 1) for step in range(largest))
 
 
-def read_profile(path: Path) -> dict[str, Rates]:
-    """The rates of each layer that a profile names; refuse a file that is none."""
+def read_profile(path: Path, sha256: str | None = None) -> Profile:
+    """What a profile says; refuse a file that is none, or not the one that is meant."""
     try:
-        text = path.read_text("utf-8")
-        layers = json.loads(text)["layers"]
-        return {layer["name"]: _rates(layer) for layer in layers}
+        data = path.read_bytes()
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+            raise CompileError(
+                f"{path}: not the profile that is meant, whose sha256 is {sha256[:12]}...; name "
+                "that one, or leave sha256 out"
+            )
+        report = json.loads(data)
+        layers = report["layers"]
+        return Profile(
+            {layer["name"]: _rates(layer) for layer in layers},
+            {layer["name"]: int(layer["neurons"]) for layer in layers},
+            not report.get("interrupted", False) and bool(report.get("terminal", True)),
+        )
     except OSError as error:
         raise CompileError(f"{path}: cannot be read: {error.strerror}") from None
     except KeyError as error:

@@ -52,7 +52,8 @@ class Layouts:
         unit, lines = group_size(actor, self.blobs), lines_of(actor)
         units, pes = actor.total.value.data // unit, self.estimator.target.pes_per_core
         tall = lines[2] if lines else 1
-        for count in range(1, min(units, self.estimator.target.cores) + 1):
+        most = max(self.most_tiles, self.estimator.target.cores)
+        for count in range(1, min(units, most) + 1):
             part = Part(-(-units // count) * unit, tall, pes, 1)
             option = self._option(actor, part, count, 1, tall)
             if self._fits(option):

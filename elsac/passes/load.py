@@ -3,7 +3,9 @@
 The rate of a layer in a step is the share of its neurons that spike. A row serves the spikes that
 its windows see in batches of `adder_inputs` and then fires: `ceil(spikes / inputs) + 1` cycles for
 every turn of the circuits, of which one PE has `circuits_per_pe` (the paper's mini-batch Gustavson
-product; the pipelined model of the published artifact).
+product; the pipelined model of the published artifact). A PE gathers batches for `input_queues`
+rows at a time. The windows of wide maps see more rows before they come to the next line, and so
+the spikes of each line of the kernel make batches of their own there.
 """
 
 from math import ceil, prod
@@ -47,15 +49,25 @@ class Load:
     def row_cycles(self, actor: token.ActorOp) -> int:
         """Cycles of one row of an actor in a run, in one turn of the circuits."""
         steps: dict[int, float] = {}
+        lines = 1
         for value, step in zip(actor.inputs, list(actor.body.block.ops)[:-1], strict=True):
             owner = value.owner
             assert isinstance(owner, Node) and isinstance(step, token.Step)
             fan_in = self._fan_in(step, token.stream(value).columns.data)
+            lines = max(lines, self._lines(step))
             for number, rate in enumerate(token.rates(owner.rates)):
                 steps[number] = steps.get(number, 0.0) + rate * fan_in
         inputs = self.target.adder_inputs
         # A hair below, so that rounding of sums does not open another batch.
-        return sum(ceil(spikes / inputs - 1e-9) + 1 for spikes in steps.values())
+        return sum(lines * ceil(spikes / inputs / lines - 1e-9) + 1 for spikes in steps.values())
+
+    def _lines(self, step: token.Step) -> int:
+        """The lines of a kernel whose spikes come too far apart to share batches."""
+        if not isinstance(step, token.AccumulateOp):
+            return 1
+        (kernel, _), (stride, _) = step.map.window.values[:2]
+        seen = -(-kernel // stride) * step.map.sizes[1][1]
+        return kernel if seen > self.target.input_queues else 1
 
     def _fan_in(self, step: token.Step, columns: int) -> int:
         """The neurons of a stream that one neuron follows, windows at the border aside."""

@@ -16,7 +16,7 @@ from xdsl.passes import ModulePass
 from elsac.context import CompileError
 from elsac.dialects import token
 
-SCHEDULES = ("raster", "shells", "shells-padded", "bands", "serpentine")
+SCHEDULES = ("raster", "columns", "shells", "shells-padded", "bands", "serpentine")
 
 
 @dataclass(frozen=True)

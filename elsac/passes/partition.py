@@ -30,15 +30,17 @@ from elsac.mapping.partition import (
 )
 from elsac.passes.bands import cuts, lines_of
 from elsac.passes.capacity import Estimator
-from elsac.passes.claims import claim
+from elsac.passes.claims import check_seed, claim
 from elsac.passes.fitting import no_fit
 from elsac.passes.layouts import Layouts
 from elsac.passes.load import Load
 from elsac.passes.packet_format import packet_format
-from elsac.passes.tiles import Tiling, group_size, parts, retile
+from elsac.passes.tiles import Tiling, check_whole, group_size, parts, retile
 from elsac.targets import Target
 
 TILINGS = ("both", "columns")
+UNLIMITED = 1 << 20
+"""More tiles than any layer takes."""
 OBJECTIVES = ("latency", "energy", "cores")
 
 
@@ -60,8 +62,8 @@ class Partition(ModulePass):
         ):
             if value not in known:
                 raise CompileError(f"partition: {what} '{value}' is not one of {', '.join(known)}")
-        if self.effort not in (0, 1, 2) or self.seed < 0:
-            raise CompileError("partition: expected an effort of 0, 1 or 2 and a seed from 0 on")
+        check_seed(self.name, self.seed, self.effort)
+        check_whole(op, self.name)
         context = compiler_context(ctx)
         blobs = Blobs(op, context.store)
         if not any(isinstance(o, token.ActorOp) for o in op.body.ops):
@@ -124,12 +126,14 @@ class Question:
         layouts = Layouts(
             blobs, estimator, load, lines=tiling == "both", most_tiles=min(64, target.cores)
         )
+        more = replace(layouts, most_tiles=UNLIMITED)  # on a larger chip
         actors = tuple(o for o in module.body.ops if isinstance(o, token.ActorOp))
         groups = joined(actors)
         layers = []
         for actor in actors:
             options = layouts.of(actor, actor.output in groups)
-            options = options or (layouts.smallest(actor),)  # the solver refuses it, and says why
+            # The solver refuses the others, and says why.
+            options = options or more.of(actor, actor.output in groups) or (more.smallest(actor),)
             layers.append(Layer(actor.layer.data, options, groups.get(actor.output)))
         layers = with_common_cuts(layers)
         number: dict[SSAValue, int] = {actor.output: i for i, actor in enumerate(actors)}

@@ -16,7 +16,7 @@ from xdsl.passes import ModulePass
 from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
 from elsac.mapping.graph import Mesh, Net
-from elsac.passes.claims import claim
+from elsac.passes.claims import check_seed, claim
 from elsac.passes.load import Load
 from elsac.passes.packet_format import packet_format
 from elsac.passes.traffic import core_of, streams, traffic
@@ -40,8 +40,7 @@ class PlaceCores(ModulePass):
         if self.method not in METHODS:
             known = ", ".join(METHODS)
             raise CompileError(f"place-cores: method '{self.method}' is not one of {known}")
-        if self.effort not in (0, 1, 2) or self.seed < 0:
-            raise CompileError("place-cores: expected an effort of 0, 1 or 2 and a seed from 0 on")
+        check_seed(self.name, self.seed, self.effort)
         context = compiler_context(ctx)
         blobs, target = Blobs(op, context.store), context.target
         nodes = [o for o in op.body.ops if isinstance(o, token.ActorOp | token.SourceOp)]

@@ -12,7 +12,7 @@ from elsac.context import Blobs, CompileError, compiler_context
 from elsac.dialects import token
 from elsac.passes.bands import Range, lines_of
 from elsac.passes.capacity import Estimator, Need, Part, bytes_of, room
-from elsac.passes.tiles import Tiling, group_size, parts, retile
+from elsac.passes.tiles import Tiling, check_whole, group_size, parts, retile
 from elsac.targets import Target
 
 
@@ -23,6 +23,7 @@ class TileColumns(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Rebuild all actors in order, with the tiles of what they read."""
+        check_whole(op, self.name)
         context = compiler_context(ctx)
         blobs = Blobs(op, context.store)
         estimator = Estimator(blobs, context.target)

@@ -13,7 +13,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from elsac.context import Blobs, like
+from elsac.context import Blobs, CompileError, like
 from elsac.dialects import token
 from elsac.dialects.net import int_attr
 from elsac.passes.bands import Range, lines_of, reading
@@ -42,6 +42,66 @@ def retile(module: ModuleOp, blobs: Blobs, tiling: Callable[[token.ActorOp], Til
             o.operands = [t for value in o.inputs for t in tiles[value]]
     for o in reversed(old):
         Rewriter.erase_op(o)
+
+
+def check_senders(module: ModuleOp, name: str) -> None:
+    """Refuse a module in which something reads what no layer and no input sends."""
+    for o in module.body.ops:
+        if not isinstance(o, token.ActorOp | token.ProbeOp | token.ReadoutOp):
+            continue
+        if not all(isinstance(i.owner, token.ActorOp | token.SourceOp) for i in o.inputs):
+            who = o.layer if isinstance(o, token.ActorOp) else o.tensor_name
+            raise CompileError(
+                f"{name}: '{who.data}' reads what is no stream of an actor or a source"
+            )
+
+
+def check_whole(module: ModuleOp, name: str) -> None:
+    """Refuse a module whose layers or inputs are cut already, for the pass `name`."""
+    check_senders(module, name)
+    for o in module.body.ops:
+        if isinstance(o, token.ActorOp):
+            lines = o.lines is None or o.layer_rows == token.stream(o.output).spines.data
+            cut = not lines or o.columns != (0, o.total.value.data)
+            what = f"the layer '{o.layer.data}'"
+        elif isinstance(o, token.SourceOp):
+            cut, what = o.lines is not None, f"the input '{o.tensor_name.data}'"
+        else:
+            continue
+        if cut:
+            raise CompileError(
+                f"{name}: {what} is cut into tiles already; run it on a module that is not"
+            )
+
+
+def read_tiles(whole: SSAValue, tiles: Sequence[SSAValue], blobs: Blobs) -> None:
+    """Let everything that reads a stream read its tiles instead, as far as it needs them."""
+    for reader in dict.fromkeys(use.operation for use in list(whole.uses)):
+        inputs: list[SSAValue] = []
+        if not isinstance(reader, token.ActorOp):
+            for value in reader.operands:
+                inputs.extend(tiles if value is whole else [value])
+            reader.operands = inputs
+            continue
+        block, place = reader.body.block, 0
+        for value, argument in list(zip(reader.inputs, block.args, strict=True)):
+            if value is not whole:
+                inputs.append(value)
+                place += 1
+                continue
+            (use,) = [u.operation for u in argument.uses]
+            for part in tiles:
+                step = _step(use, part)
+                if reading(reader, step, token.stream(part), blobs).empty:
+                    step.erase()  # else it would count as a reader
+                    continue
+                step.operands[0] = block.insert_arg(part.type, place)
+                block.insert_op_before(step, use)
+                inputs.append(part)
+                place += 1
+            Rewriter.erase_op(use)
+            block.erase_arg(argument)
+        reader.operands = inputs
 
 
 def _tiles(
@@ -103,6 +163,7 @@ def _step(use: Operation, part: SSAValue) -> token.Step:
     assert isinstance(step, token.Step)
     if isinstance(part.owner, token.ActorOp):
         step.properties["base"] = part.owner.first
+    if isinstance(part.owner, token.ActorOp | token.SourceOp):
         step.properties["spine"] = int_attr(part.owner.row_base)
     return step
 

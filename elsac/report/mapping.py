@@ -9,7 +9,13 @@ from typing import Any
 
 def mapping_rows(header: Mapping[str, Any]) -> list[tuple[str, str]]:
     """One line for tiles and cores, for places and for routes, as far as they were claimed."""
-    claims = header.get("mapping", {})
+    try:
+        return _rows(header.get("mapping", {}))
+    except (AttributeError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        return [("mapping", "malformed in the program's header; compile the network again")]
+
+
+def _rows(claims: Mapping[str, Any]) -> list[tuple[str, str]]:
     rows = []
     if part := claims.get("partition"):
         text = f"{part['bottleneck']:,} cycles expected, {_gap(part['bottleneck'], part['bound'])}"

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsac import __version__
+from elsac.report.exits import exit_report
 from elsac.runtime.program import Program
 from elsac.runtime.run import RunError, RunResult
 
@@ -64,4 +65,5 @@ def run_report(result: RunResult, program: Program, program_sha256: str) -> dict
         "steps": {"mean": float(result.steps.mean()), "max": int(result.steps.max())},
         "seconds": result.seconds,
         **result.counts(),
+        **({} if (exits := exit_report(result)) is None else {"exit": exits}),
     }

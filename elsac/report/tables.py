@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from elsac.report.exits import exit_rows
 from elsac.report.mapping import mapping_rows
 from elsac.runtime.program import Program
 from elsac.runtime.run import RunResult
@@ -45,17 +46,24 @@ def run_summary(result: RunResult, program: Program) -> str:
     """Say how a run went."""
     totals, header = result.totals, program.header
     spikes = totals.spikes_positive + totals.spikes_negative
-    open_ends = int((~result.terminal).sum())
     rows = []
     if result.correct is not None:
         share = f"{100 * result.correct / result.samples:.2f} %"
         rows.append(("accuracy", f"{share}  ({result.correct:,} of {result.samples:,})"))
-    if open_ends:
+    if result.cut:
         rows.append(
             (
                 "terminal",
-                f"NO: {open_ends:,} of {result.samples:,} inputs were cut by --max-steps; "
+                f"NO: {result.cut:,} of {result.samples:,} inputs were cut by --max-steps; "
                 "their results are not those of the quantized network",
+            )
+        )
+    elif result.exited.any():
+        exited = int(result.exited.sum())
+        rows.append(
+            (
+                "terminal",
+                f"NO: {exited:,} of {result.samples:,} inputs ended early, as was asked for",
             )
         )
     else:
@@ -63,6 +71,7 @@ def run_summary(result: RunResult, program: Program) -> str:
     rate = result.samples / result.seconds if result.seconds else 0.0
     rows += [
         ("steps", f"mean {result.steps.mean():,.2f}, max {int(result.steps.max()):,}"),
+        *exit_rows(result),
         (
             "spikes",
             f"{spikes:,}  ({totals.spikes_positive:,} positive, "
@@ -70,7 +79,7 @@ def run_summary(result: RunResult, program: Program) -> str:
         ),
         ("SOPs", f"{totals.sops:,}"),
         ("packets", f"{totals.packets:,}  ({totals.flit_hops:,} flit hops)"),
-        ("model", f"functional run, no timing model; engine {result.engine}"),
+        ("model", f"functional run; engine {result.engine}"),
         ("alphabet", f"{header.get('alphabet')} spikes, {header.get('coding')} input"),
         ("target", _target(header)),
         (

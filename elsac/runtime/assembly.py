@@ -34,6 +34,7 @@ _JSON: dict[str, type] = {"header": dict, "bindings": dict, "layers": list}
 _ROWS = [name for name, (dtype, _, _) in TABLES.items() if dtype.names]
 _BULK = [name for name, (dtype, _, _) in TABLES.items() if not dtype.names and name != "code"]
 _DTYPES = {dtype.name: dtype for dtype in ARRAY_DTYPES}
+_RULES = dict(enumerate(isa.EXIT_RULES))
 _WORD = "word"  # stands for a word that encodes no instruction
 
 
@@ -103,6 +104,7 @@ def _labels(program: Program) -> dict[int, list[str]]:
             for handler in ("on_spikes", "on_end"):
                 labels.setdefault(int(port[handler]), []).append(f"{name}.{handler}{number}")
         labels.setdefault(int(thread["on_row"]), []).append(f"{name}.on_row")
+        labels.setdefault(int(thread["on_step"]), []).append(f"{name}.on_step")
     return labels
 
 
@@ -127,6 +129,8 @@ _NOTES: dict[str, Callable[[Any], str]] = {
         f"{r['columns']} columns of {r['levels']} levels from {r['lo']}, {r['classes']} classes"
     ),
     "maps": lambda r: f"{r['spines']} spines of {r['channels']} channels, {r['targets']} targets",
+    "logits": lambda r: f"{r['count']} of every row from column {r['first']}",
+    "decisions": lambda r: f"{_RULES.get(r['rule'], 'unknown rule')}, {r['values']} values",
 }
 
 

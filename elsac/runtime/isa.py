@@ -2,13 +2,15 @@
 docs.
 
 A core runs threads. A thread is one actor: a tile (a range of columns) of one layer, with its
-segments of weight, membrane and tracer memory. It owns three kinds of handler, each a run of words
+segments of weight, membrane and tracer memory. It owns four kinds of handler, each a run of words
 that finishes with ``end``:
 
 - *on spikes* (one per input port): a packet of at most :data:`PACKET_SPIKES` spikes of one spine
   has arrived;
 - *on end* (one per input port): the last spike of that spine of this step has been served;
-- *on row*: every input that a row waits for has ended, so the row may fire.
+- *on row*: every input that a row waits for has ended, so the row may fire;
+- *on step* (only where an answer can end a sample early): the thread has served the whole step. It
+  runs only if the host has set the exit registers (`emulator/exits.py`).
 
 Words are 64 bits: opcode (8), ``a`` (8, unsigned), ``b`` (16, unsigned), ``c`` (32, signed).
 Source: ELSA paper, section on the neural core (im2col unit, mini-batch spiking Gustavson product,
@@ -26,6 +28,22 @@ PACKET_SPIKES = 16
 
 WORD_BITS = 64
 
+EXIT_RULES = ("class", "objectness")
+"""What the confidence of a running answer is: the greatest probability of a class, by softmax of
+all logits; or the greatest objectness, the sigmoid of a logit."""
+
+LOGIT_KINDS = ("charge", "tracer")
+"""What `report` reads: the membranes of a thread, or its tracers."""
+
+LOGIT_FRACTION = 24
+"""Fractional bits of a logit. Logits are to the base 2: that of a real x is x * log2(e)."""
+
+EXP_STAGES, EXP_STAGE_BITS, EXP_FRACTION = 4, 6, 30
+EXPS = EXP_STAGES << EXP_STAGE_BITS
+"""Entries of an exponential table. A stage has EXP_STAGE_BITS bits of a fraction of LOGIT_FRACTION
+bits, the highest first, and for each of their values v the power 2**-v in EXP_FRACTION fractional
+bits. A factor of each stage gives 2**-fraction."""
+
 
 class Handler(IntFlag):
     """The handlers in which an instruction may stand."""
@@ -33,6 +51,7 @@ class Handler(IntFlag):
     SPIKES = 1
     END = 2
     ROW = 4
+    STEP = 8
 
 
 @dataclass(frozen=True)
@@ -69,7 +88,7 @@ ISA: tuple[Instruction, ...] = (
         0,
         "end",
         (),
-        Handler.SPIKES | Handler.END | Handler.ROW,
+        Handler.SPIKES | Handler.END | Handler.ROW | Handler.STEP,
         False,
         "The handler is done.",
     ),
@@ -182,6 +201,24 @@ ISA: tuple[Instruction, ...] = (
         None,
         "Bundle the row's spikes into packets, send them on the thread's route, then the end of "
         "the spine.",
+    ),
+    Instruction(
+        14,
+        "report",
+        (Field("logits", "c", "part of the running answer", "logits"),),
+        Handler.STEP,
+        None,
+        "Tell the thread that decides the running logits, those that have changed since the last "
+        "step.",
+    ),
+    Instruction(
+        15,
+        "exit",
+        (Field("decision", "c", "rule and logits", "decisions"),),
+        Handler.STEP,
+        None,
+        "End the sample if the running answer satisfies the exit registers: send the kill token to "
+        "every core.",
     ),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 CORE = np.dtype(
     [
@@ -43,6 +43,7 @@ THREAD = np.dtype(
         ("first_port", "<i4"),
         ("ports", "<i4"),
         ("on_row", "<i4"),  # index of the handler's first word
+        ("on_step", "<i4"),  # the same for the end of a step; -1: no such handler
         ("depends", "<i4"),  # index into Program.depends of the first of `rows` counters
         # Index into Program.row_orders of `rows` row numbers: the order in which the rows that wait
         # for nothing run their handler; -1: ascending.
@@ -50,6 +51,8 @@ THREAD = np.dtype(
         ("input", "<i4"),  # index into bindings["inputs"] for a source thread, else -1
         ("first_route", "<i4"),
         ("routes", "<i4"),
+        ("pe_columns", "<i4"),  # PEs of the core that share the columns; timing alone asks
+        ("pe_rows", "<i4"),  # rows that one PE holds
     ]
 )
 
@@ -145,6 +148,32 @@ MAP = np.dtype(
 )
 """An index map: (spine, channel) -> the (row, column) pairs that it feeds, in compressed rows."""
 
+LOGITS = np.dtype(
+    [
+        ("decision", "<i4"),  # to which they are reported
+        ("kind", "<i4"),  # index into isa.LOGIT_KINDS
+        ("first", "<i4"),  # of every row the columns first, first + stride, ..., `count` of them
+        ("stride", "<i4"),
+        ("count", "<i4"),
+        ("base", "<i4"),  # the k-th of row r is value base + r * count + k of the decision
+        ("scales", "<i8"),  # index into Program.scales of `count` pairs
+        ("shift", "<i4"),
+    ]
+)
+"""What one thread reports of a running answer. A number n of column k becomes the logit
+(n * multiplier + bias) >> shift, in units of 2**-LOGIT_FRACTION and to the base 2 (`isa.py`).
+"""
+
+DECISION = np.dtype(
+    [
+        ("rule", "<i4"),  # index into isa.EXIT_RULES
+        ("thread", "<i4"),  # that decides
+        ("values", "<i4"),  # logits that it is told
+        ("exps", "<i4"),  # index into Program.exps of isa.EXPS entries
+    ]
+)
+"""A decision whether the answer so far is good enough to end the sample (`exit`)."""
+
 ROUTE = np.dtype(
     [
         ("destination", "<i4"),  # core
@@ -228,6 +257,8 @@ class Program:
     stairs: NDArray[Any] = field(default_factory=lambda: _empty(STAIRS))
     maps: NDArray[Any] = field(default_factory=lambda: _empty(MAP))
     routes: NDArray[Any] = field(default_factory=lambda: _empty(ROUTE))
+    logits: NDArray[Any] = field(default_factory=lambda: _empty(LOGITS))
+    decisions: NDArray[Any] = field(default_factory=lambda: _empty(DECISION))
     weights: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     thresholds: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
     row_classes: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
@@ -235,5 +266,7 @@ class Program:
     row_orders: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     map_indptr: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
     map_targets: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
+    scales: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64, 0, 2))
+    exps: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     links: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)

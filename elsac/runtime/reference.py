@@ -6,6 +6,7 @@ _HANDLERS = {
     Handler.SPIKES: "on spikes",
     Handler.END: "on end",
     Handler.ROW: "on row",
+    Handler.STEP: "on step",
 }
 _SLOTS = {"a": "bits 8 to 15", "b": "bits 16 to 31", "c": "bits 32 to 63"}
 _LOOP = {True: "only within `taps`", False: "only outside of `taps`", None: "anywhere"}
@@ -16,12 +17,14 @@ _HEAD = f"""# The instruction set
 this page anew.
 
 A core runs threads. A thread is one tile of one layer: it owns segments of the weight, membrane
-and tracer memories, and three kinds of handler, each a run of words that finishes with `end`:
+and tracer memories, and four kinds of handler, each a run of words that finishes with `end`:
 
 - **on spikes**, one per input port: a packet of at most {PACKET_SPIKES} spikes of one spine has
   arrived.
 - **on end**, one per input port: the last spike of that spine of this step has been served.
 - **on row**: every input that an output row waits for has ended, so the row may fire.
+- **on step**, in threads that hold a part of the answer: the step has been served. These run only
+  if the host has set the exit registers ([elastic.md](elastic.md)).
 
 ## Words
 

@@ -25,6 +25,8 @@ from elsac.runtime.packing import (
 from elsac.runtime.program import (
     CONSTANTS,
     CORE,
+    DECISION,
+    LOGITS,
     MAP,
     PORT,
     ROUTE,
@@ -51,6 +53,8 @@ TABLES: dict[str, tuple[np.dtype[Any], tuple[int, ...], str]] = {
     "stairs": (STAIRS, (), "threshold staircases"),
     "maps": (MAP, (), "index maps"),
     "routes": (ROUTE, (), "routes: thread to core"),
+    "logits": (LOGITS, (), "parts of a running answer that threads report"),
+    "decisions": (DECISION, (), "decisions to exit"),
     "weights": (np.dtype("<i4"), (), "weights and constants, packed to their width"),
     "thresholds": (np.dtype("<i8"), (), "thresholds: bases, steps and codes"),
     "row_classes": (np.dtype("<i4"), (), "threshold class of every row"),
@@ -59,6 +63,8 @@ TABLES: dict[str, tuple[np.dtype[Any], tuple[int, ...], str]] = {
     "map_indptr": (np.dtype("<i8"), (), "row starts of the index maps"),
     "map_targets": (np.dtype("<i4"), (2,), "(row, column) targets of the index maps"),
     "links": (np.dtype("<i4"), (2,), "(core, core) hops of the routes"),
+    "scales": (np.dtype("<i8"), (2,), "(multiplier, bias) of reported logits"),
+    "exps": (np.dtype("<i4"), (), "exponential tables"),
 }
 """Name -> dtype, shape of one row and meaning, in the file's order."""
 

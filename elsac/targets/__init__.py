@@ -12,9 +12,13 @@ import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Self
+
+from elsac.targets.chip import ChipKeys
+from elsac.targets.energy import EnergyKeys
+from elsac.targets.timing import TimingKeys
 
 _PRESETS = Path(__file__).parent
 _OWN_KEYS = ("name", "description")  # never inherited
@@ -24,83 +28,9 @@ class TargetError(ValueError):
     """A target that does not exist, cannot be read or makes no sense; one line, with a remedy."""
 
 
-def _text() -> Any:
-    return field(metadata={"type": str})
-
-
-def _choice(*choices: str) -> Any:
-    return field(metadata={"type": str, "choices": choices})
-
-
-def _integer(low: int, high: int) -> Any:
-    return field(metadata={"type": int, "range": (low, high)})
-
-
-def _number(low: float, high: float) -> Any:
-    return field(metadata={"type": float, "range": (low, high)})
-
-
 @dataclass(frozen=True)
-class Target:
+class Target(EnergyKeys, TimingKeys, ChipKeys):
     """One chip. Every instance is valid: the constructor raises :class:`TargetError` otherwise."""
-
-    name: str = _text()
-    description: str = _text()
-
-    mesh_width: int = _integer(1, 256)
-    """Cores in a row (x)."""
-    mesh_height: int = _integer(1, 256)
-    """Cores in a column (y)."""
-    pes_per_core: int = _integer(1, 1024)
-    circuits_per_pe: int = _integer(1, 65536)
-    """ST-BIF circuits: neurons of a row that a PE serves at once."""
-    adder_inputs: int = _integer(2, 1024)
-    """Inputs of each circuit's adder tree: spikes that one pass adds up."""
-    circuit_sharing: str = _choice("time", "space")
-    """How layers of one core share its circuits: in turns, or each with circuits of its own."""
-    memory: str = _choice("split", "pooled")
-    """Whether a PE has one memory each for weights, membranes and tracers, or one for all."""
-    weight_sram_bytes_per_pe: int = _integer(0, 1 << 40)
-    membrane_sram_bytes_per_pe: int = _integer(0, 1 << 40)
-    """Membranes, and the threshold staircases, which are charged to this memory."""
-    tracer_sram_bytes_per_pe: int = _integer(0, 1 << 40)
-    pool_sram_bytes_per_pe: int = _integer(0, 1 << 40)
-    """The one memory of a PE where memory is "pooled", else 0."""
-    clock_hz: int = _integer(1, 100_000_000_000)
-    supply_volts: float = _number(0.1, 10.0)
-    process_nm: int = _integer(1, 10_000)
-    membrane_bits_max: int = _integer(2, 48)
-    """Widest membrane that the circuits accept. Engines compute in 64 bits, hence the limit of 48:
-    sixteen bits remain for the spikes of one packet and their shifts."""
-
-    membrane_bits_min: int = _integer(0, 48)
-    """Least width that a membrane is charged, whatever was proved; 0: the proved width."""
-
-    alphabet: str = _choice("ternary", "shift")
-    """Values of a spike: -1 and +1, or signed powers of two."""
-    shift_rule: str = _choice("none", "nearest", "floor")
-    """How far a neuron of the shift alphabet moves in one step; "none" for ternary spikes."""
-
-    chip_width: int = _integer(1, 256)
-    """Columns of the mesh on one chip; the links between columns of two chips are the slow ones."""
-    chip_height: int = _integer(1, 256)
-    chip_link_hops: int = _integer(1, 1000)
-    """What a link between two chips costs, in hops of a link on chip."""
-    virtual_channels: int = _integer(1, 64)
-    """Virtual channels of a link."""
-    ejection_fifo_bytes_per_core: int = _integer(1, 1 << 30)
-    """Room for flits that have arrived at a core and are not taken up yet."""
-
-    packet: str = _choice("baer", "bundle", "aer-truenorth", "aer-morphic")
-    flit_bits: int = _integer(8, 65536)
-    flit_destination_bits: int = _integer(1, 32)
-    flit_type_bits: int = _integer(2, 8)
-    flit_spine_bits: int = _integer(1, 32)
-    flit_position_bits: int = _integer(1, 32)
-    flit_sign_bits: int = _integer(1, 1)
-    flit_check_bits: int = _integer(15, 15)
-    flit_exponent_bits: int = _integer(0, 6)
-    """Width of a spike's exponent; 0 says that every spike is -1 or +1."""
 
     def __post_init__(self) -> None:
         for spec in fields(self):
@@ -122,6 +52,12 @@ class Target:
             raise TargetError(
                 f"target '{self.name}': pool_sram_bytes_per_pe = {self.pool_sram_bytes_per_pe} "
                 f"does not go with memory = '{self.memory}'; expected {expected}"
+            )
+        if ternary and self.shift_adder_energy_percent:
+            raise TargetError(
+                f"target '{self.name}': shift_adder_energy_percent = "
+                f"{self.shift_adder_energy_percent} does not go with alphabet = 'ternary'; "
+                "expected 0"
             )
         if self.membrane_bits_min > self.membrane_bits_max:
             raise TargetError(

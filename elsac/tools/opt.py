@@ -3,7 +3,9 @@ store.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
+from typing import IO
 
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import ArgSpecParseError, DiagnosticException, ParseError
@@ -41,6 +43,13 @@ class ElsacOpt(xDSLOptMain):
             last = next((line for line in reversed(why) if line), "cannot be read")
             raise CompileError(f"the pipeline '{self.args.passes}': {last}") from error
 
+    def prepare_input(self) -> tuple[list[tuple[IO[bytes], int]], str]:
+        """Refuse files that are not named like text."""
+        try:
+            return super().prepare_input()
+        except ValueError as error:
+            raise CompileError(f"{self.args.input_file}: {error}; expected .mlir") from error
+
     def apply_passes(self, prog: ModuleOp) -> None:
         """Check what ops say of blobs, as hand-written text may say anything; then run the passes.
 
@@ -57,6 +66,8 @@ class ElsacOpt(xDSLOptMain):
             prog.verify()
             check_blobs(prog, Blobs(prog, self.ctx.store))
         super().apply_passes(prog)
+        for warning in self.ctx.warnings if isinstance(self.ctx, CompilerContext) else ():
+            print(f"elsac-opt: warning: {warning}", file=sys.stderr)
 
     def register_all_dialects(self) -> None:
         """Only ours, and xDSL's builtin and test."""
@@ -84,3 +95,8 @@ def main() -> None:
     ) as error:
         # The library's own messages show the place; a stack of Python frames would hide it.
         raise SystemExit(f"elsac-opt: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SystemExit(
+            f"elsac-opt: the input is no text (byte {error.start} is not UTF-8); expected the text "
+            "of a level"
+        ) from error

@@ -44,7 +44,7 @@ def test_the_emulator_gives_the_numbers_of_onnxruntime(
     text = elsac("run", binary, "--input", DIGITS, *limit, *files).output
     assert f"of {IMAGES})" in text
     assert "terminal  every input quiescent" in text
-    assert "functional run, no timing model" in text
+    assert "functional run; engine" in text
     assert f"{target}  sha256 " in text
 
     floats, integers = reference(network(name), digits["image"][:IMAGES])

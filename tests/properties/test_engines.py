@@ -163,7 +163,7 @@ def _damaged_word(word: int, rng: np.random.Generator) -> int:
         return word & 0xFFFFFFFF | int(rng.integers(0, 6)) << 32
     if kind == 2:  # another shift
         return word & ~0xFF00 | int(rng.integers(0, 30)) << 8
-    return word & ~0xFF | int(rng.integers(0, 14))  # another opcode
+    return word & ~0xFF | int(rng.integers(0, 16))  # another opcode
 
 
 def damaged(builder: Builder, rng: np.random.Generator) -> Program:

@@ -25,6 +25,7 @@ from elsac.passes.tiles import Tiling, group_size, retile
 from elsac.passes.traffic import core_of
 from elsac.runtime.program import Program
 from elsac.targets import load_target
+from tests import networks
 from tests.properties.comparison import assert_same, emulated
 from tests.properties.support import (
     NETWORKS,
@@ -33,6 +34,7 @@ from tests.properties.support import (
     examples,
     images_of,
     model_of,
+    program_from,
     program_of,
 )
 
@@ -122,6 +124,7 @@ def test_random_mappings_cut_lines_and_columns() -> None:
     threads = [scattered(name, 0).threads for name in NETWORKS]
     assert sum(int((t["row_base"] > 0).sum()) for t in threads) > 5
     assert sum(int((t["column_base"] > 0).sum()) for t in threads) > 5
+    assert sum(int(((t["row_base"] > 0) & (t["input"] >= 0)).sum()) for t in threads) > 5
     assert any(scattered(name, 0).routes["tree"].max() > 0 for name in NETWORKS)
 
 
@@ -153,3 +156,18 @@ def test_choices_of_mapping_do_not_matter(name: str, choice: str) -> None:
     inputs = images_of(name, 2)
     expected = emulated(program_of(name), inputs)
     assert_same(expected, emulated(program_of(name, "elsa-6x6", CHOICES[choice]), inputs))
+
+
+def test_padded_rows_wait_for_a_spine_that_they_do_not_need() -> None:
+    """Of 8 lines a kernel of 1 with a stride of 2 reads the even ones; its rows at the right wait
+    for the last spine in the order of shells, in line 7.
+    """
+    b = networks.NetworkBuilder((2, 8, 4), 0)
+    x = b.quantize("image")
+    x = b.quantize(b.relu(b.conv(x, 4, 1, stride=2, pads=(0, 0, 0, 1))))
+    model = b.finish(logits=b.gemm(b.flatten(b.quantize(b.conv(x, 4))), 5))
+    inputs = {"image": networks.images_for(model, 2, 0)}
+    expected = emulated(program_from(model), inputs)
+    for effort in (0, 1):
+        options = Options(effort=effort, schedule="shells-padded")
+        assert_same(expected, emulated(program_from(model, "elsa-6x6", options), inputs))

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from elsac.runtime.emulator import Fault, ImageError, Outcome, load_image, run_sample
+from elsac.runtime.emulator import (
+    Fault,
+    ImageError,
+    Outcome,
+    Registers,
+    load_image,
+    run_sample,
+)
 from elsac.runtime.isa import decode, encode
 from elsac.runtime.program import NEVER, Program
 from tests.programs import random_program
@@ -21,11 +28,11 @@ BATCHES = 4
 
 STRUCTURED = (
     *("threads", "ports", "windows", "weight_segments", "constant_segments", "stairs"),
-    *("maps", "routes", "cores"),
+    *("maps", "routes", "cores", "logits", "decisions"),
 )
 FLAT = (
     *("weights", "thresholds", "row_classes", "depends", "row_orders", "map_indptr"),
-    *("map_targets", "links"),
+    *("map_targets", "links", "scales", "exps"),
 )
 
 
@@ -105,8 +112,11 @@ Result = Outcome | tuple[Any, ...]
 def result(program: Program, rows: list[Ints], engine: Any, jitter: int | None) -> Result:
     """What a run ends with: an outcome, or what a fault says, or why inputs do not fit."""
     image = load_image(program)
+    # Patience and a middling confidence: decisions are looked at in every step.
+    exits = Registers(3 << 29, 1) if len(program.decisions) else None
+    options: dict[str, Any] = {"max_steps": STEPS, "jitter": jitter, "record": True}
     try:
-        return run_sample(image, rows, engine, max_steps=STEPS, jitter=jitter, record=True)
+        return run_sample(image, rows, engine, **options, exits=exits)
     except Fault as fault:
         return "fault", fault.kind, fault.thread, fault.row, fault.column, str(fault)
     except ValueError as error:

@@ -122,7 +122,8 @@ def test_a_pipeline_is_text(target: str, effort: int, rule: str | None, coding: 
         "coding": options.coding,
     }
     assert dataclasses.asdict(places) == {"method": "random", "effort": effort, "seed": 3}
-    assert dataclasses.asdict(by_name["estimate-load"]) == {"profile": 'a "b".json'}
+    profile = {"profile": 'a "b".json', "sha256": None}
+    assert dataclasses.asdict(by_name["estimate-load"]) == profile
 
 
 def test_elsac_opt_takes_the_pipeline(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -155,7 +156,7 @@ def test_a_shift_rule_needs_a_shift_target() -> None:
         (Options(effort=3), "the effort 3 is not one of 0, 1, 2"),
         (Options(routing="yx"), "the routing 'yx' is not one of auto, xy, o1turn, valiant, lp"),
         (Options(packet="udp"), "the packet 'udp' is not one of baer, bundle"),
-        (Options(schedule="spiral"), "the schedule 'spiral' is not one of raster, shells"),
+        (Options(schedule="spiral"), "the schedule 'spiral' is not one of raster, columns"),
         (Options(objective="beauty"), "the objective 'beauty' is not one of latency, energy"),
         (Options(tiling="rows"), "the tiling 'rows' is not one of both, columns"),
         (Options(flit_bits=4), "flits of 4 bits; expected 8 to 65536"),

@@ -64,8 +64,9 @@ def test_threads_of_cores(made: Program) -> None:
 def test_handlers_end_and_index_tables(made: Program) -> None:
     decoded = [decode(word) for word in made.code]
     assert decoded[-1][0].mnemonic == "end"
-    # An input has one handler, each of the three others two at its port and one for its rows.
-    assert sum(i.mnemonic == "end" for i, _ in decoded) == 1 + 3 * 3
+    # An input has one handler, each of the three others two at its port and one for its rows; the
+    # last one decides to exit.
+    assert sum(i.mnemonic == "end" for i, _ in decoded) == 1 + 3 * 3 + 1
     windows = {o["window"] for i, o in decoded if i.mnemonic == "taps"}
     assert windows == set(range(len(made.windows)))
     segments = [o["weights"] for i, o in decoded if i.mnemonic == "acc"]

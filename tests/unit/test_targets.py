@@ -56,11 +56,22 @@ def differing(name: str) -> dict[str, Any]:
 
 
 def test_artifact_preset() -> None:
-    """4000 macros of 64 x 16 x 4 bits in a core of 4 PEs, in one pool; 16-bit membranes."""
+    """4000 macros of 64 x 16 x 4 bits in a core of 4 PEs, in one pool; 16-bit membranes; its cycles
+    and its accounting.
+    """
     assert differing("elsa-6x6-artifact") == {
         "memory": "pooled",
         "pool_sram_bytes_per_pe": 4000 * 64 * 16 * 4 // 8 // 4,
         "membrane_bits_min": 16,
+        "fire_cycles": 0,
+        "skip_quiet_rows": 0,
+        "router_cycles": 8,
+        "receive_buffer_bytes_per_core": 0,
+        "first_layer_adds": "free",
+        "switch_activity": "free",
+        "leaking_macros": "rows",
+        "noc_energy_percent": 50.0,
+        "offset_uj": 15.950907339734143,
     }
     # As many bytes as the three memories of Table III have.
     paper = load_target("elsa-6x6")
@@ -111,6 +122,9 @@ def test_inherits(tmp_path: Path) -> None:
         ('inherits = "elsa-6x6"\nalphabet = "shift"', "expected nearest or floor"),
         ('inherits = "elsa-6x6"\nflit_exponent_bits = 2', "expected 0"),
         ('inherits = "elsa-6x6"\nflit_bits = 100', "no multiple of 8"),
+        ('inherits = "elsa-6x6"\nfire_pj = -1', "outside 0.0..1000000.0"),
+        ('inherits = "elsa-6x6"\nmemory_technology = "dram"', "did you mean 'edram'"),
+        ('inherits = "elsa-6x6"\nshift_adder_energy_percent = 5', "'ternary'; expected 0"),
         ('inherits = "elsa-6x6"\nflit_bits = 40', "no room"),
         ("mesh_width = = 3", "not valid TOML"),
         ("a = " + "[" * 5000, "not valid TOML"),
@@ -190,6 +204,14 @@ def test_keys_of_memory_and_mesh_that_go_together(keys: Mapping[str, Any]) -> No
     target = dataclasses.replace(load_target("elsa-6x6"), **keys)
     assert keys.items() <= target.to_dict().items()
     assert target.sha256 != load_target("elsa-6x6").sha256
+
+
+def test_targets_from_before_the_keys_of_time_and_energy() -> None:
+    """Programs hold their whole target: an old one is refused in one line that says why."""
+    old = load_target("elsa-6x6").to_dict()
+    del old["router_cycles"], old["fire_pj"]
+    with pytest.raises(TargetError, match="old: missing keys router_cycles, fire_pj; set them"):
+        Target.from_dict(old, "old")
 
 
 def test_refuses_files(tmp_path: Path) -> None:

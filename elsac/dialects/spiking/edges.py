@@ -113,7 +113,7 @@ class ReadoutOp(IRDLOperation):
     train's tracers.
 
     factor and offset are blobs of rationals for a current; zero and `as` give the ONNX integers of
-    a train.
+    a train, and `by` its scale, if it is known (real = tracer * scale).
     """
 
     name = "spiking.readout"
@@ -123,13 +123,14 @@ class ReadoutOp(IRDLOperation):
     offset = opt_prop_def(FlatSymbolRefAttrConstr)
     zero = opt_prop_def(IntegerAttr[I64])
     element_type = opt_prop_def(StringAttr)
+    scale = opt_prop_def(StringAttr)
     index = opt_prop_def(FlatSymbolRefAttrConstr)
     charge_lo = opt_prop_def(IntegerAttr[I64])
     charge_hi = opt_prop_def(IntegerAttr[I64])
     bits = opt_prop_def(IntegerAttr[I64])
     assembly_format = (
         "$tensor_name $input (`factor` $factor^ `offset` $offset)?"
-        " (`zero` $zero^ `as` $element_type)? (`at` $index^)?"
+        " (`zero` $zero^ `as` $element_type)? (`by` $scale^)? (`at` $index^)?"
         " (`charge` $charge_lo^ `to` $charge_hi)? (`bits` $bits^)? attr-dict `:` type($input)"
     )
 
@@ -142,6 +143,7 @@ class ReadoutOp(IRDLOperation):
         offset: str | None = None,
         zero: IntegerAttr[I64] | None = None,
         element_type: StringAttr | None = None,
+        scale: StringAttr | None = None,
         index: SymbolRefAttr | None = None,
     ) -> None:
         super().__init__(
@@ -152,6 +154,7 @@ class ReadoutOp(IRDLOperation):
                 "offset": None if offset is None else SymbolRefAttr(offset),
                 "zero": zero,
                 "element_type": element_type,
+                "scale": scale,
                 "index": index,
             },
         )

@@ -53,7 +53,8 @@ _WHERE = (
 @irdl_op_definition
 class SourceOp(IRDLOperation):
     """An input of the network as a stream: one spine per position, injected step by step in a
-    coding, the spines of a step in an order (raster, if none is named).
+    coding, the spines of a step in an order (raster, if none is named). A tile of an input has the
+    lines `first_line` to `last_line` of `lines`.
 
     rates: the share of its neurons that spike in each step, estimated; all mapping rests on it.
     """
@@ -65,6 +66,9 @@ class SourceOp(IRDLOperation):
     zero = prop_def(IntegerAttr[I64])
     element_type = prop_def(StringAttr)
     coding = prop_def(CodingAttr)
+    first_line = opt_prop_def(IntegerAttr[I64])
+    last_line = opt_prop_def(IntegerAttr[I64])
+    lines = opt_prop_def(IntegerAttr[I64])
     order = opt_prop_def(StringAttr)
     rates = opt_prop_def(DenseArrayBase.constr(f64))
     core = opt_prop_def(IntegerAttr[I64])
@@ -74,11 +78,23 @@ class SourceOp(IRDLOperation):
     output = result_def(StreamType)
     assembly_format = (
         "$tensor_name `shape` $shape `scale` $scale `zero` $zero `as` $element_type"
-        " `coding` $coding (`order` $order^)?" + _WHERE + " `:` type($output)"
+        " `coding` $coding (`lines` $first_line^ `to` $last_line `of` $lines)?"
+        " (`order` $order^)?" + _WHERE + " `:` type($output)"
     )
+
+    @property
+    def row_base(self) -> int:
+        """The input's spine that is spine 0 of this tile."""
+        return _row_base(self)
+
+    @property
+    def layer_rows(self) -> int:
+        """The spines of the whole input."""
+        return _layer_rows(self)
 
     def verify_(self) -> None:
         _check_place(self)
+        _check_lines(self)
 
 
 @irdl_op_definition
@@ -156,35 +172,16 @@ class ActorOp(IRDLOperation):
     @property
     def row_base(self) -> int:
         """The layer's row that is row 0 of this tile."""
-        if self.first_line is None or self.last_line is None:
-            return 0
-        first, last = self.first_line.value.data, self.last_line.value.data
-        return stream(self.output).spines.data // (last - first) * first
+        return _row_base(self)
 
     @property
     def layer_rows(self) -> int:
         """The rows of the whole layer."""
-        rows = stream(self.output).spines.data
-        if self.first_line is None or self.last_line is None or self.lines is None:
-            return rows
-        held = self.last_line.value.data - self.first_line.value.data
-        return rows // held * self.lines.value.data
-
-    def _verify_lines(self) -> None:
-        given = self.first_line, self.last_line, self.lines
-        if all(g is None for g in given):
-            return
-        if any(g is None for g in given):
-            raise VerifyException("the lines of a tile are given as first, last and total")
-        first, last, total = (g.value.data for g in given if g is not None)
-        if not 0 <= first < last <= total:
-            raise VerifyException("the lines of a tile are a range of the layer's")
-        if stream(self.output).spines.data % (last - first):
-            raise VerifyException("a tile sends whole lines of the map")
+        return _layer_rows(self)
 
     def verify_(self) -> None:
         _check_place(self)
-        self._verify_lines()
+        _check_lines(self)
         if self.pes is not None and (len(self.pes) != 2 or min(ints(self.pes)) < 1):
             raise VerifyException("PEs divide a tile into parts of its columns and of its lines")
         first, last = self.columns
@@ -212,8 +209,39 @@ class ActorOp(IRDLOperation):
 def _check_place(op: ActorOp | SourceOp) -> None:
     if op.place is not None and len(op.place) != 2:
         raise VerifyException("a place is given as [x, y]")
+    core = () if op.core is None else (op.core.value.data,)
+    if min((*core, *(place(op) or ())), default=0) < 0:
+        raise VerifyException("cores and places are numbered from 0 on")
     if any(not 0 <= rate <= 1 for rate in rates(op.rates)):
         raise VerifyException("a rate is a share of the neurons, 0 to 1")
+
+
+def _row_base(op: ActorOp | SourceOp) -> int:
+    if op.first_line is None or op.last_line is None:
+        return 0
+    first, last = op.first_line.value.data, op.last_line.value.data
+    return stream(op.output).spines.data // (last - first) * first
+
+
+def _layer_rows(op: ActorOp | SourceOp) -> int:
+    rows = stream(op.output).spines.data
+    if op.first_line is None or op.last_line is None or op.lines is None:
+        return rows
+    held = op.last_line.value.data - op.first_line.value.data
+    return rows // held * op.lines.value.data
+
+
+def _check_lines(op: ActorOp | SourceOp) -> None:
+    given = op.first_line, op.last_line, op.lines
+    if all(g is None for g in given):
+        return
+    if any(g is None for g in given):
+        raise VerifyException("the lines of a tile are given as first, last and total")
+    first, last, total = (g.value.data for g in given if g is not None)
+    if not 0 <= first < last <= total:
+        raise VerifyException("the lines of a tile are a range of the layer's")
+    if stream(op.output).spines.data % (last - first):
+        raise VerifyException("a tile sends whole lines of the map")
 
 
 def place(op: ActorOp | SourceOp) -> Place | None:
@@ -246,8 +274,8 @@ class ProbeOp(IRDLOperation):
 
 @irdl_op_definition
 class ReadoutOp(IRDLOperation):
-    """A result that leaves the chip: charges (factor, offset) or tracers (zero, element type) of a
-    layer's tiles.
+    """A result that leaves the chip: charges (factor, offset) or tracers (zero, element type, and
+    the scale if it is known) of a layer's tiles.
     """
 
     name = "token.readout"
@@ -258,10 +286,12 @@ class ReadoutOp(IRDLOperation):
     offset = opt_prop_def(FlatSymbolRefAttrConstr)
     zero = opt_prop_def(IntegerAttr[I64])
     element_type = opt_prop_def(StringAttr)
+    scale = opt_prop_def(StringAttr)
     index = opt_prop_def(FlatSymbolRefAttrConstr)
     assembly_format = (
         "$tensor_name $inputs `shape` $shape (`factor` $factor^ `offset` $offset)?"
-        " (`zero` $zero^ `as` $element_type)? (`at` $index^)? attr-dict `:` type($inputs)"
+        " (`zero` $zero^ `as` $element_type)? (`by` $scale^)? (`at` $index^)? attr-dict"
+        " `:` type($inputs)"
     )
 
     def verify_(self) -> None:

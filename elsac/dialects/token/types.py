@@ -125,6 +125,8 @@ class MapAttr(ParametrizedAttribute):
     def verify(self) -> None:
         if len(self.source) != 2 or len(self.result) != 2:
             raise VerifyException("a map has a height and a width")
+        if min(i.data for v in (self.source, self.result) for i in v) < 1:
+            raise VerifyException("a map has a line and a column at least")
 
 
 @irdl_attr_definition

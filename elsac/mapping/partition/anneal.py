@@ -338,6 +338,8 @@ def anneal(
                     continue
                 put(options, limits, used, excess, here, mine, its)
                 put(options, limits, used, excess, there, its, mine)
+                if more == 0 and change == 0:
+                    continue  # no better than before
             cost += change
             now = excess.sum()
             if now < least or (now == least and cost < cheapest):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from elsac.mapping.partition.model import Option, share
 from elsac.mapping.partition.problem import Plan, Problem
-from elsac.mapping.partition.tiling import Choice, solver
+from elsac.mapping.partition.tiling import Choice, lower_bound, solver
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -105,8 +105,8 @@ class Packing:
         for unit, places in self.on.items():  # tiles of an option come in order
             for core, place in enumerate(places):
                 cores[unit.layer] += [core] * run.value(place)
-        bound = run.best_objective_bound if self.model.has_objective() else 0
-        return Best(Plan(chosen, tuple(map(tuple, cores))), round(bound), False)
+        bound = lower_bound(run) if self.model.has_objective() else 0
+        return Best(Plan(chosen, tuple(map(tuple, cores))), bound, False)
 
 
 def small(problem: Problem, by_tile: bool) -> bool:

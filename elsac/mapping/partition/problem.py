@@ -14,6 +14,9 @@ from elsac.mapping.partition.model import (
     share,
 )
 
+EVEN = 16
+"""What a tile costs that reads as many flits as layers do on average (`Problem.effort`)."""
+
 
 class Plan(NamedTuple):
     """An option (an index into the fitting ones) for each layer, and a core for each tile."""
@@ -90,6 +93,14 @@ class Problem:
         """Bits held beyond the leanest option, and halos, in flits."""
         bits = option.held - self.leanest[layer]
         return -(-bits // COPIED_BITS_PER_FLIT) + (option.row_tiles - 1) * self.halo[layer]
+
+    def effort(self, layer: int, option: Option) -> int:
+        """What tiles cost where flits are not looked at one by one, in parts of `EVEN`: half of it
+        is their number, half the flits that column tiles read, each all that the layer does.
+        """
+        mean = max(sum(self.inflow) // len(self.layers), 1)
+        read = EVEN * option.column_tiles * self.inflow[layer] // mean
+        return (EVEN * option.tiles + read) // 2
 
     def fits(self, plan: Plan) -> bool:
         """Whether no core holds more than it has."""

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.mapping.partition.problem import Plan, Problem
+from elsac.mapping.partition.problem import EVEN, Plan, Problem
 
 Ints = NDArray[np.int64]
 
@@ -20,14 +20,23 @@ PACK_HEAT = (0.02, 0.0005)
 TILE_PRICE = 0.03
 """What a tile costs there: fewer ones leave fewer to search, and less traffic."""
 
+SETTLE_HEAT = (0.005, 0.0002)
+"""The same where tiles are packed already, and layouts are all that is to change."""
+
+SETTLE_PRICE = 0.003
+"""What a tile costs there: small ones fill what large ones leave."""
+
+WARM_HEAT = (0.01, 0.0002)
+"""The same where layouts may change more."""
+
+WARM_PRICE = 0.01
+"""What a tile costs then."""
+
 TRIM_HEAT = (0.3, 0.003)
 """First and last temperature of a search for less traffic, in mean flows."""
 
 OVERFLOW_PRICE = 100.0
 """What a core's worth of overflow costs there."""
-
-CLOSE = 0.004
-"""Bisection ends when two bottlenecks differ by no more than this part."""
 
 
 class Search:
@@ -40,14 +49,41 @@ class Search:
         """The number of each layer's first option, where options are numbered through."""
         self.width = max(o.tiles for options in problem.options for o in options)
 
-    def seek(self, start: Plan, limit: int, moves: int) -> tuple[Plan, bool]:
-        """The plan that exceeds the limits least, and whether it keeps them.
+    def seek(self, start: Plan, limit: int, moves: int) -> tuple[Plan, float]:
+        """The plan that exceeds the limits least, and by how many cores' worth.
 
         The plan to start from need not fit.
         """
-        tiles = [o.tiles for options in self.problem.options for o in options]
-        prices = 1.0, TILE_PRICE
-        return self._run(start, limit, tiles, self._flows[:0], prices, PACK_HEAT, moves, True)
+        allowed = self.problem.allowed(limit)
+        return self._fit(start, limit, moves, allowed, TILE_PRICE, PACK_HEAT)
+
+    def pack(self, start: Plan, limit: int, moves: int) -> tuple[Plan, float]:
+        """As `seek`, with the options of the start, which must be allowed."""
+        options = [[n] for n in start.chosen]
+        return self._fit(start, limit, moves, options, TILE_PRICE, PACK_HEAT)
+
+    def settle(self, start: Plan, limit: int, moves: int, warm: bool) -> tuple[Plan, float]:
+        """As `seek`, from tiles that are packed already: less of the start is lost."""
+        allowed = self.problem.allowed(limit)
+        price, heat = (WARM_PRICE, WARM_HEAT) if warm else (SETTLE_PRICE, SETTLE_HEAT)
+        return self._fit(start, limit, moves, allowed, price, heat)
+
+    def _fit(
+        self,
+        start: Plan,
+        limit: int,
+        moves: int,
+        allowed: list[list[int]] | None,
+        price: float,
+        heat: tuple[float, float],
+    ) -> tuple[Plan, float]:
+        efforts = [
+            self.problem.effort(layer, option)
+            for layer, options in enumerate(self.problem.options)
+            for option in options
+        ]
+        prices, flows = (1.0, price / EVEN), self._flows[:0]
+        return self._run(start, limit, allowed, efforts, flows, prices, heat, moves, True)
 
     def trim(self, start: Plan, limit: int, moves: int) -> Plan:
         """A plan that keeps a bottleneck and costs no more flits than the one given, which fits."""
@@ -58,49 +94,29 @@ class Search:
             for layer, options in enumerate(self.problem.options)
             for option in options
         ]
-        plan, fits = self._run(
-            start, limit, copies, self._flows, prices, TRIM_HEAT, moves, stop=False
+        allowed = self.problem.allowed(limit)
+        plan, excess = self._run(
+            start, limit, allowed, copies, self._flows, prices, TRIM_HEAT, moves, stop=False
         )
-        return plan if fits else start
-
-    def tighten(self, start: Plan, bound: int, moves: int, probes: int) -> Plan:
-        """A plan with a small bottleneck: bisection between it and a bound.
-
-        A probe that fails proves nothing, so that where the bisection ends it begins again from
-        the bound. Each starts where the last one has stopped, be it a plan that does not fit.
-        """
-        best = state = start
-        top, low = self.problem.bottleneck(start), bound
-        for _ in range(probes):
-            if top <= bound:
-                break
-            if top - low <= max(1, CLOSE * top):
-                low = bound
-            target = (low + top) // 2
-            state, fits = self.seek(state, target, moves)
-            if fits:
-                best, top = state, self.problem.bottleneck(state)
-            else:
-                low = target
-        return best
+        return start if excess > 0 else plan
 
     def _run(
         self,
         start: Plan,
         limit: int,
+        allowed: list[list[int]] | None,
         costs: Sequence[int],
         flows: Ints,
         prices: tuple[float, float],
         heat: tuple[float, float],
         moves: int,
         stop: bool,
-    ) -> tuple[Plan, bool]:
-        """Anneal with these costs of options and of flows; as `seek`."""
+    ) -> tuple[Plan, float]:
+        """Anneal with these options, their costs and those of flows; as `seek`."""
         from elsac.mapping.partition.anneal import anneal
 
-        allowed = self.problem.allowed(limit)
         if allowed is None:
-            return start, False
+            return start, math.inf
         plan = self._kept(start, allowed)
         core = np.zeros((len(plan.cores), self.width), dtype=np.int64)
         for layer, cores in enumerate(plan.cores):
@@ -129,7 +145,7 @@ class Search:
         numbers = [int(n) - self.starts[i] for i, n in enumerate(chosen)]
         tiles = [self.problem.options[i][n].tiles for i, n in enumerate(numbers)]
         places = tuple(tuple(core[i, :n].tolist()) for i, n in enumerate(tiles))
-        return Plan(tuple(numbers), places), excess == 0
+        return Plan(tuple(numbers), places), float(excess)
 
     def _kept(self, start: Plan, allowed: list[list[int]]) -> Plan:
         """The plan, with options that are allowed; tiles beyond the old ones go anywhere."""

@@ -28,7 +28,10 @@ class Effort:
 
     probe: int
     """Moves for each bottleneck that is tried."""
+    restarts: int
+    """How often layouts are chosen anew for a bottleneck."""
     probes: int
+    """Bottlenecks that are tried from the best plan."""
     trim: int
     """Moves for less traffic."""
     trims: int
@@ -40,7 +43,7 @@ class Effort:
         return each * len(problem.layers) * min(problem.machine.cores, MANY_CORES)
 
 
-EFFORTS = {1: Effort(280, 16, 1700, 1, 0.1), 2: Effort(2000, 24, 2000, 6, 10.0)}
+EFFORTS = {1: Effort(280, 2, 4, 1700, 1, 0.1), 2: Effort(2000, 4, 24, 2000, 6, 10.0)}
 
 
 def partition(
@@ -87,7 +90,7 @@ def least_bottleneck(problem: Problem, seed: int, effort: Effort | None) -> Part
         cheap = [plan, *greedy.plans(problem, allowed(top))]
         return problem.answer(min(cheap, key=problem.cost), bound, top == bound)
 
-    from elsac.mapping.partition import exact, tiling
+    from elsac.mapping.partition import descent, exact, tiling
 
     better = tiling.bottleneck_bound(problem, bound)
     if better is None:
@@ -96,7 +99,8 @@ def least_bottleneck(problem: Problem, seed: int, effort: Effort | None) -> Part
     plan = plan or anywhere(problem, search, effort)
     if plan is None:
         return None
-    plan = search.tighten(plan, bound, effort.moves(problem, effort.probe), effort.probes)
+    moves = effort.moves(problem, effort.probe)
+    plan = descent.tighten(search, plan, bound, moves, effort.restarts, effort.probes)
     if problem.bottleneck(plan) > bound and exact.small(problem, by_tile=False):
         best = exact.least_bottleneck(problem, plan, bound, effort.work)
         plan, bound = best.plan or plan, max(bound, best.bound)
@@ -191,24 +195,15 @@ def anywhere(problem: Problem, search: Search, effort: Effort) -> Plan | None:
     left to the solver: all options if they are few, or else the leanest tiling.
     """
     from elsac.mapping.partition import exact, tiling
+    from elsac.mapping.partition.descent import spread
 
     limit, moves = problem.no_limit, ANYWHERE * effort.moves(problem, effort.probe)
     tilings = (tiling.tiling(problem, limit, slack) for slack in tiling.SLACKS)
     distinct = [chosen for chosen in dict.fromkeys(tilings) if chosen is not None]
     for chosen in distinct:
-        plan, fits = search.seek(spread(problem, chosen), limit, moves)
-        if fits:
+        plan, excess = search.seek(spread(problem, chosen), limit, moves)
+        if excess == 0:
             return plan
     if exact.small(problem, by_tile=False):
         return exact.packed(problem, None, limit, effort.work).plan
     return exact.packed(problem, distinct[0], limit, effort.work).plan if distinct else None
-
-
-def spread(problem: Problem, chosen: tuple[int, ...]) -> Plan:
-    """Tiles on one core after the other, whether they fit or not."""
-    cores, count = [], 0
-    for layer, number in enumerate(chosen):
-        tiles = problem.options[layer][number].tiles
-        cores.append(tuple((count + i) % problem.machine.cores for i in range(tiles)))
-        count += tiles
-    return Plan(chosen, tuple(cores))

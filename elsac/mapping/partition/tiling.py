@@ -6,11 +6,12 @@ bound of every plan's.
 """
 
 from collections.abc import Iterator
+from math import ceil
 from typing import TYPE_CHECKING
 
 from elsac.mapping.partition.greedy import least_true
 from elsac.mapping.partition.model import Option
-from elsac.mapping.partition.problem import Problem
+from elsac.mapping.partition.problem import EVEN, Problem
 
 if TYPE_CHECKING:
     from ortools.sat.python import cp_model
@@ -20,6 +21,15 @@ SLACKS = (1.0, 0.95, 0.9, 0.85, 0.8)
 
 WORK = 0.4
 """Limit of one call, in the solver's units: about as many seconds."""
+
+AMPLE = 900
+"""Thousandths of a resource that layouts may fill at no price (`granular`)."""
+
+FULL_PRICE = 15
+"""What a core's worth of a resource costs beyond."""
+
+HAIR = 1e-6
+"""What floats of a solver may be off."""
 
 MILLI = 1000
 """Slacks are counted in thousandths."""
@@ -78,6 +88,14 @@ def solver(work: float) -> "cp_model.CpSolver":
     return made
 
 
+def lower_bound(run: "cp_model.CpSolver") -> int:
+    """The bound of what a solver minimized, an integer: what it says, rounded up.
+
+    It says so as a float, so that a hair above an integer is that integer.
+    """
+    return ceil(run.best_objective_bound - HAIR)
+
+
 def bottleneck_bound(problem: Problem, least: int) -> int | None:
     """A bottleneck that no plan undercuts, or None if it is proved that nothing fits.
 
@@ -99,7 +117,7 @@ def bottleneck_bound(problem: Problem, least: int) -> int | None:
     status = run.status_name(run.solve(model))
     if status == "INFEASIBLE":
         return None
-    low = max(least, round(run.best_objective_bound))
+    low = max(least, lower_bound(run))
     if status != "FEASIBLE":
         return low
     return least_true(lambda top: not impossible(problem, top), low, round(run.objective_value))
@@ -125,7 +143,7 @@ def core_bound(problem: Problem) -> int:
     choice.model.minimize(cores)
     run = solver(WORK)
     run.solve(choice.model)
-    return max(1, round(run.best_objective_bound))
+    return max(1, lower_bound(run))
 
 
 def tiling(problem: Problem, limit: int, slack: float) -> tuple[int, ...] | None:
@@ -144,6 +162,30 @@ def tiling(problem: Problem, limit: int, slack: float) -> tuple[int, ...] | None
             for i, o, take in choice.options()
         )
     )
+    run = solver(WORK)
+    status = run.status_name(run.solve(choice.model))
+    return choice.chosen(run) if status in ("OPTIMAL", "FEASIBLE") else None
+
+
+def granular(problem: Problem, limit: int, price: float) -> tuple[int, ...] | None:
+    """Options that keep a bottleneck, the machine not filled, and that are easy to pack.
+
+    A tile costs a price and the square of its part of a core: full cores take small tiles to fill
+    what large ones leave. Resources that are nearly used up cost too. None if none was found.
+    """
+    choice, cores = Choice(problem, limit), problem.machine.cores
+    limits, cost = problem.limits(limit), []
+    for resource, has in enumerate(limits):
+        over = choice.model.new_int_var(0, (MILLI - AMPLE) * cores, "")
+        room = AMPLE * cores + over
+        choice.model.add(MILLI * choice.total(resource) <= has * room)
+        cost.append(FULL_PRICE * over)
+    for layer, option, take in choice.options():
+        demand = zip(problem.demand(option), limits, strict=True)
+        part = max(amount / max(has, 1) for amount, has in demand)
+        effort = price * problem.effort(layer, option) / EVEN
+        cost.append(round(MILLI * (option.tiles * part**2 + effort)) * take)
+    choice.model.minimize(sum(cost))
     run = solver(WORK)
     status = run.status_name(run.solve(choice.model))
     return choice.chosen(run) if status in ("OPTIMAL", "FEASIBLE") else None

@@ -15,6 +15,7 @@ places, and pairs across it cost the slow link.
 
 from collections import Counter
 from itertools import combinations
+from math import ceil
 from typing import Any
 
 from ortools.sat.python.cp_model import (
@@ -32,6 +33,9 @@ from elsac.mapping.placement.bounds import smallest_half_perimeter, within_hops
 from elsac.mapping.placement.demand import Demand
 
 Pair = tuple[int, int]
+
+HAIR = 1e-6
+"""What floats of a solver may be off."""
 
 LINEAR_CORES = 64
 """Cores up to which linear programs are quick enough."""
@@ -75,8 +79,10 @@ def optimal(solver: CpSolver) -> bool:
 
 
 def lower_bound(solver: CpSolver) -> int:
-    """What a search has proved: integers, because costs are, and none if it had no time."""
-    return round(max(solver.best_objective_bound, 0.0))
+    """What a search has proved, rounded up, because costs are integers, but for what a float may be
+    off; 0 if it had no time.
+    """
+    return max(0, ceil(solver.best_objective_bound - HAIR))
 
 
 class Parity:

@@ -64,6 +64,10 @@ PARITY_CORES, CERTIFICATE_CORES = 256, 64
 WIDE_CORES, NARROW = 24, 0.05
 """... With more cores than the first the exact solver closes narrow gaps only, never a wide one."""
 
+LOOKS = 30_000
+"""For each of the moves of an effort, how many cores a run of annealing may look at: nets of very
+many sinks on many cores get fewer moves, or they would take minutes."""
+
 HOT, COLD = 2.0, 0.02
 """Temperatures that annealing starts and ends with, in mean weights of a pair: at the first most
 moves are taken, at the second nearly none that costs."""
@@ -172,6 +176,12 @@ def swapped(demand: Demand, mesh: Mesh, *, adjacent: bool = True) -> list[Place]
     return [mesh.place(int(number)) for number in at]
 
 
+def looks(demand: Demand) -> int:
+    """How many cores a move looks at, on average, in the boxes that its core is in; 1 or more."""
+    ends = sum(len(terminals) ** 2 for terminals, _ in demand.boxes)
+    return max(1, ends // max(demand.cores, 1))
+
+
 def annealed(demand: Demand, mesh: Mesh, seed: int, work: Effort, lower: int) -> list[Place]:
     """The best of some runs of simulated annealing, every other one from a placement at random; no
     more runs once one costs no more than the lower bound.
@@ -182,6 +192,7 @@ def annealed(demand: Demand, mesh: Mesh, seed: int, work: Effort, lower: int) ->
     arrays = wires(demand, mesh)
     chips = mesh.chip_width < mesh.width or mesh.chip_height < mesh.height
     mean = demand.weight / (len(demand.pairs) + len(demand.boxes))
+    moves = min(work.moves * demand.cores, LOOKS * work.moves // looks(demand))
     draws = np.random.default_rng(seed)
     curve = best = swapped(demand, mesh, adjacent=False)
     for run in range(max(1, work.starts * 64 // max(demand.cores, 64))):
@@ -192,7 +203,7 @@ def annealed(demand: Demand, mesh: Mesh, seed: int, work: Effort, lower: int) ->
         # The curve has found chips for cores; else that must come first, when slow links are cheap.
         hot = HOT * mean * (mesh.chip_link_hops if anywhere and chips else 1)
         state = int(draws.integers(1, 1 << 62))
-        at, _ = anneal(arrays, at, work.moves * demand.cores, hot, COLD * mean, state)
+        at, _ = anneal(arrays, at, moves, hot, COLD * mean, state)
         descend(arrays, at, False)
         found = [mesh.place(int(number)) for number in at]
         best = min(best, found, key=lambda places: demand.cost(places, mesh))

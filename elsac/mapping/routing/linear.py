@@ -2,11 +2,12 @@
 
     minimise    z + detour * sum_j f_j h_j x_j
     such that   sum of x_j over the candidates of one flow = 1
-                sum of f_j c_l x_j over the candidates that use link l <= z,  for all links l
+                sum of f_jl c_l x_j over the candidates that use link l <= z,  for all links l
                 x >= 0
 
-with x_j the share of candidate j, f_j the part of all flits that its flow has, h_j its hops and c_l
-the hops that link l costs: a link that is c_l times as slow is as busy as c_l links. So z is the
+with x_j the share of candidate j, f_j the part of all flits that its flow has and f_jl the part
+that passes link l on it, h_j f_j its hops, the sum of f_jl c_l, and c_l the hops that link l costs:
+a link that is c_l times as slow is as busy as c_l links. So z is the
 load of the busiest link, and the second sum the mean hops of a flit. `detour` says how many parts
 of all flits a hop of every flit is worth.
 
@@ -40,30 +41,49 @@ class Choices:
     """[uses]: ... this link, once."""
     cost: Ints
     """[links]: hops that each link costs."""
+    carried: Ints | None = None
+    """[uses]: flits over the link if all take the candidate; those of the flow, if not said."""
 
-    def hops(self) -> Ints:
-        """Hops of each candidate, [candidates]."""
-        hops = np.zeros(len(self.owner), np.int64)
-        np.add.at(hops, self.candidate, self.cost[self.link])
-        return hops
+    def passing(self, flits: Ints) -> Ints:
+        """Flits times hops of each use, [uses]; `flits` are those of each flow."""
+        all_of_them = flits[self.owner[self.candidate]] if self.carried is None else self.carried
+        return np.asarray(all_of_them * self.cost[self.link])
 
     def loads(self, flits: Ints, shares: Floats) -> Floats:
         """Load of each link in flits times hops, [links]."""
-        part = flits[self.owner] * shares
         loads = np.zeros(len(self.cost))
-        np.add.at(loads, self.link, part[self.candidate] * self.cost[self.link])
+        np.add.at(loads, self.link, self.passing(flits) * shares[self.candidate])
         return loads
+
+
+@dataclass(frozen=True)
+class Division:
+    """The best shares, and what the program says that flits and flows cost."""
+
+    shares: Floats
+    """[candidates]; those of one flow sum to one."""
+    price: Floats
+    """[links]: what the objective gains by a flit less over a link, detours aside, for each hop."""
+    paid: Floats
+    """[flows]: what the objective gains without a flow."""
 
 
 def divide(choices: Choices, flits: Ints, detour: float) -> Floats:
     """The best shares, [candidates]; those of one flow sum to one."""
+    return division(choices, flits, detour).shares
+
+
+def division(choices: Choices, flits: Ints, detour: float) -> Division:
+    """The best shares and their prices. Prices are for parts of all flits, not for flits."""
     if not len(choices.owner):
-        return np.zeros(0)
+        return Division(np.zeros(0), np.zeros(len(choices.cost)), np.zeros(len(flits)))
     candidates, flows = len(choices.owner), len(flits)
-    part = (flits / (flits.sum(dtype=np.float64) or 1.0))[choices.owner]
+    part = choices.passing(flits) / (flits.sum(dtype=np.float64) or 1.0)
+    hops = np.zeros(candidates)
+    np.add.at(hops, choices.candidate, part)
     used, row = np.unique(choices.link, return_inverse=True)
-    found = glop(
-        prices=np.append(detour * part * choices.hops(), 1.0),
+    found, duals = glop_priced(
+        prices=np.append(detour * hops, 1.0),
         lower=np.append(np.ones(flows), np.full(len(used), -np.inf)),
         upper=np.append(np.ones(flows), np.zeros(len(used))),
         row=np.concatenate([choices.owner, flows + row, flows + np.arange(len(used))]),
@@ -73,21 +93,33 @@ def divide(choices: Choices, flits: Ints, detour: float) -> Floats:
         value=np.concatenate(
             [
                 np.ones(candidates),
-                part[choices.candidate] * choices.cost[choices.link],
+                part,
                 -np.ones(len(used)),
             ]
         ),
-    )[:-1]
-    shares = np.where(found > DUST, found, 0.0)
+    )
+    shares = np.where(found[:-1] > DUST, found[:-1], 0.0)
     total = np.zeros(flows)
     np.add.at(total, choices.owner, shares)
-    return shares / total[choices.owner]
+    price = np.zeros(len(choices.cost))
+    price[used] = np.maximum(-duals[flows:], 0.0)
+    return Division(shares / total[choices.owner], price, duals[:flows])
 
 
 def glop(
     *, prices: Floats, lower: Floats, upper: Floats, row: Ints, column: Ints, value: Floats
 ) -> Floats:
-    """Minimise prices @ x over x >= 0 with lower <= A x <= upper, A[row, column] = value.
+    """The best x of `glop_priced`."""
+    return glop_priced(
+        prices=prices, lower=lower, upper=upper, row=row, column=column, value=value
+    )[0]
+
+
+def glop_priced(
+    *, prices: Floats, lower: Floats, upper: Floats, row: Ints, column: Ints, value: Floats
+) -> tuple[Floats, Floats]:
+    """Minimise prices @ x over x >= 0 with lower <= A x <= upper, A[row, column] = value; the
+    best x, and the dual value of each row.
 
     Every row has an entry. Raises RuntimeError if GLOP gives up, for which programs that have a
     solution give no reason.
@@ -113,4 +145,4 @@ def glop(
         raise RuntimeError(f"GLOP found no solution (status {status}) {error}".rstrip())
     answer = linear_solver_pb2.MPSolutionResponse()
     solver.FillSolutionResponseProto(answer)
-    return np.array(answer.variable_value)
+    return np.array(answer.variable_value), np.array(answer.dual_value)

@@ -15,6 +15,7 @@ from elsac.mapping.routing.trees import (
     Paths,
     PlacedNet,
     Tree,
+    flits_over,
     tree_by_way_of,
     xy_tree,
     yx_tree,
@@ -112,9 +113,9 @@ def link_loads(nets: Sequence[PlacedNet], trees: Sequence[Sequence[Tree]]) -> di
     loads: dict[Link, int] = {}
     for net, mine, total in zip(nets, trees, sums, strict=True):
         for tree in mine:
-            share = net.flits * tree.weight * (scale // total)
-            for link in tree.links:
-                loads[link] = loads.get(link, 0) + share
+            share = tree.weight * (scale // total)
+            for link, flits in flits_over(net, tree.paths).items():
+                loads[link] = loads.get(link, 0) + flits * share
     return {link: Fraction(load, scale) for link, load in loads.items()}
 
 

@@ -6,11 +6,19 @@ from itertools import pairwise
 import numpy as np
 
 from elsac.mapping.graph import Mesh
-from elsac.mapping.routing.linear import Choices, Floats, Ints, divide
-from elsac.mapping.routing.trees import Paths, PlacedNet, candidate_trees, links_of_tree, xy_tree
+from elsac.mapping.routing.linear import DUST, Choices, Division, Floats, Ints, division
+from elsac.mapping.routing.pricing import cheapest_tree
+from elsac.mapping.routing.trees import Paths, PlacedNet, candidate_trees, flits_over, xy_tree
 
 PERIOD = 16
 """Greatest sum of the weights of a net: so many spines, and every tree has had its share."""
+
+
+ROUNDS = 12
+"""Times that more trees are sought; few are needed."""
+
+PRICED_PLACES = 64
+"""Places of a mesh up to which they are; beyond, the time grows and load is spread anyway."""
 
 
 def linear_weights(
@@ -19,7 +27,13 @@ def linear_weights(
     """Weights by the program of `linear.py`, and the load of its busiest link before rounding."""
     sets, choices = choices_of(nets, mesh)
     flits = np.array([net.flits for net in nets], np.int64)
-    shares = divide(choices, flits, detour)
+    found = division(choices, flits, detour)
+    for _ in range(ROUNDS if mesh.size <= PRICED_PLACES else 0):
+        if not enlarge(sets, nets, mesh, choices, found, detour):
+            break
+        choices = choices_from(sets, nets, mesh)
+        found = division(choices, flits, detour)
+    shares = found.shares
     bounds = np.searchsorted(choices.owner, np.arange(len(nets) + 1)).tolist()
     weights = []
     for candidates, (a, b) in zip(sets, pairwise(bounds), strict=True):
@@ -34,15 +48,49 @@ def choices_of(nets: Sequence[PlacedNet], mesh: Mesh) -> tuple[list[list[Paths]]
     A net without flits has no other candidate than its X-Y tree.
     """
     sets = [candidate_trees(net, mesh) if net.flits else [xy_tree(net)] for net in nets]
+    return sets, choices_from(sets, nets, mesh)
+
+
+def enlarge(
+    sets: list[list[Paths]],
+    nets: Sequence[PlacedNet],
+    mesh: Mesh,
+    choices: Choices,
+    found: Division,
+    detour: float,
+) -> bool:
+    """Add to the candidates of nets that pass dear links a cheaper tree; whether there was any."""
+    links = list(mesh.links())
+    dear = found.price[choices.link] > DUST
+    taken = found.shares[choices.candidate] > 0
+    busy = np.unique(choices.owner[choices.candidate[dear & taken]]).tolist()
+    costs = (choices.cost * (found.price + detour)).tolist()
+    prices = dict(zip(links, costs, strict=True))
+    total = sum(net.flits for net in nets)
+    more = False
+    for index in busy:
+        tree, cost = cheapest_tree(nets[index], mesh, prices)
+        if cost / total < found.paid[index] - DUST and tree not in sets[index]:
+            sets[index].append(tree)
+            more = True
+    return more
+
+
+def choices_from(sets: Sequence[Sequence[Paths]], nets: Sequence[PlacedNet], mesh: Mesh) -> Choices:
+    """The links that candidates use."""
     number = {link: index for index, link in enumerate(mesh.links())}
-    links = [[number[link] for link in links_of_tree(paths)] for some in sets for paths in some]
-    choices = Choices(
+    uses = [
+        {number[link]: flits for link, flits in flits_over(net, paths).items()}
+        for net, some in zip(nets, sets, strict=True)
+        for paths in some
+    ]
+    return Choices(
         owner=np.repeat(np.arange(len(sets)), [len(some) for some in sets]),
-        candidate=np.repeat(np.arange(len(links)), [len(some) for some in links]),
-        link=np.array([index for some in links for index in some], np.int64),
+        candidate=np.repeat(np.arange(len(uses)), [len(some) for some in uses]),
+        link=np.array([index for some in uses for index in some], np.int64),
         cost=np.array([mesh.hops(link) for link in number], np.int64),
+        carried=np.array([flits for some in uses for flits in some.values()], np.int64),
     )
-    return sets, choices
 
 
 def whole(shares: Floats) -> Ints:

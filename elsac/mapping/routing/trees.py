@@ -19,20 +19,45 @@ Paths = tuple[Path, ...]
 
 @dataclass(frozen=True)
 class PlacedNet:
-    """A stream's traffic: from one place to others, each flit to all of them."""
+    """A stream's traffic: from one place to others, each flit to all of them, or to some."""
 
     source: Place
     sinks: tuple[Place, ...]
     flits: int
+    runs: tuple[tuple[int, int], ...] = ()
+    """(sinks, flits) of each part of the stream that goes to some sinks only, where sinks are a sum
+    of 1 << number. Without any, all flits go to all sinks."""
 
     def __post_init__(self) -> None:
         ends = {self.source, *self.sinks}
+        if self.runs and (
+            sum(flits for _, flits in self.runs) != self.flits
+            or not all(0 < sinks < 1 << len(self.sinks) and f >= 0 for sinks, f in self.runs)
+        ):
+            raise ValueError(f"the runs {self.runs} are not {self.flits} flits to {self.sinks}")
         if not self.sinks or len(ends) != 1 + len(self.sinks) or self.flits < 0:
             raise ValueError(
                 f"a net takes {self.flits} flits from {self.source} to {list(self.sinks)}; "
                 "expected sinks that differ from each other and from the source, and no negative "
                 "number"
             )
+
+    def to(self, sinks: int) -> int:
+        """The flits that go to any of some sinks, a sum of 1 << number."""
+        if not self.runs:
+            return self.flits
+        return sum(flits for these, flits in self.runs if these & sinks)
+
+
+def flits_over(net: PlacedNet, paths: Paths) -> dict[Link, int]:
+    """The flits of a net over each link of a tree, were all to take it, in the order of its links:
+    a link carries what some sink behind it needs.
+    """
+    behind: dict[Link, int] = {}
+    for number, path in enumerate(paths):
+        for link in pairwise(path):
+            behind[link] = behind.get(link, 0) | 1 << number
+    return {link: net.to(sinks) for link, sinks in behind.items()}
 
 
 @dataclass(frozen=True)
@@ -85,7 +110,7 @@ def tree_by_way_of(net: PlacedNet, middle: Place) -> Paths:
     there, parent = xy(net.source, middle), {net.source: net.source}
     for sink in net.sinks:
         _attach(parent, walk(there + xy(middle, sink)))
-    return _paths(parent, net.sinks)
+    return grown_paths(parent, net.sinks)
 
 
 def candidate_trees(net: PlacedNet, mesh: Mesh) -> list[Paths]:
@@ -120,7 +145,7 @@ def _grow(net: PlacedNet, mesh: Mesh, stem: Path, mirrored: bool) -> Paths | Non
         _attach(parent, path)
         rest = [sink for sink in net.sinks if sink not in parent]
         if not rest:
-            return _paths(parent, net.sinks)
+            return grown_paths(parent, net.sinks)
         for place in path:
             if not (closed and place == net.source):
                 for sink in rest:
@@ -149,7 +174,7 @@ def _attach(parent: dict[Place, Place], path: Path) -> None:
         parent.setdefault(place, before)
 
 
-def _paths(parent: dict[Place, Place], sinks: Iterable[Place]) -> Paths:
+def grown_paths(parent: dict[Place, Place], sinks: Iterable[Place]) -> Paths:
     """The way from the source to each sink."""
     paths = []
     for sink in sinks:

@@ -25,14 +25,13 @@ def refuse(where: str, lie: str, again: str) -> NoReturn:
 
 def name(node: Node) -> str:
     """The layer of a node, and which tile of it, if it is not all."""
-    if isinstance(node, token.SourceOp):
-        return f"node '{node.tensor_name.data}'"
     part = ""
-    if node.columns != (0, node.total.value.data):
+    if isinstance(node, token.ActorOp) and node.columns != (0, node.total.value.data):
         part += " columns {} to {}".format(*node.columns)
     if node.first_line is not None and node.last_line is not None:
         part += f" lines {node.first_line.value.data} to {node.last_line.value.data}"
-    return f"node '{node.layer.data}'{part}"
+    layer = node.layer if isinstance(node, token.ActorOp) else node.tensor_name
+    return f"node '{layer.data}'{part}"
 
 
 class Read(NamedTuple):
@@ -68,9 +67,20 @@ class Mapping:
                 found.setdefault(actor.layer.data, []).append(actor)
         return found
 
+    @cached_property
+    def inputs(self) -> dict[str, list[token.SourceOp]]:
+        """The tiles of each input of the network."""
+        found: dict[str, list[token.SourceOp]] = {}
+        for source in self.nodes:
+            if isinstance(source, token.SourceOp):
+                found.setdefault(source.tensor_name.data, []).append(source)
+        return found
+
     def siblings(self, node: Node) -> list[Node]:
-        """All tiles of a node's layer, itself included; an input of the network is one tile."""
-        return [node] if isinstance(node, token.SourceOp) else [*self.layers[node.layer.data]]
+        """All tiles of a node's layer or input, itself included."""
+        if isinstance(node, token.SourceOp):
+            return [*self.inputs[node.tensor_name.data]]
+        return [*self.layers[node.layer.data]]
 
     @cached_property
     def reads(self) -> dict[token.ActorOp, list[Read]]:
@@ -116,9 +126,9 @@ def reads(actor: token.ActorOp, kinds: dict[Hashable, int]) -> list[Read]:
         sender = value.owner
         if not isinstance(sender, Node) or not isinstance(step, token.Step):
             refuse(name(actor), "it reads what no layer and no input sends", "'partition'")
-        layer = sender.layer if isinstance(sender, token.ActorOp) else sender
+        layer = sender.layer if isinstance(sender, token.ActorOp) else sender.tensor_name
         rest = sorted((k, v) for k, v in step.properties.items() if k not in ("base", "spine"))
-        number = kinds.setdefault((layer, type(step), tuple(rest)), len(kinds))
+        number = kinds.setdefault((type(sender), layer, type(step), tuple(rest)), len(kinds))
         found.append(Read(sender, step, number))
     return found
 

@@ -58,12 +58,10 @@ def common(a: Range, b: Range) -> Range | None:
 
 
 def area(node: token.ActorOp | token.SourceOp) -> Area:
-    """The part of its layer that a tile holds; an input of the network is whole."""
-    stream = token.stream(node.output)
-    if isinstance(node, token.SourceOp):
-        return Area((0, stream.spines.data), (0, stream.columns.data))
-    first = node.row_base
-    return Area((first, first + stream.spines.data), node.columns)
+    """The part of its layer, or of its input of the network, that a tile holds."""
+    stream, first = token.stream(node.output), node.row_base
+    columns = node.columns if isinstance(node, token.ActorOp) else (0, stream.columns.data)
+    return Area((first, first + stream.spines.data), columns)
 
 
 def lines_of(actor: token.ActorOp) -> tuple[int, int, int]:
@@ -99,4 +97,26 @@ def need(actor: token.ActorOp, step: token.Step, blobs: Blobs) -> Area | Points:
         outputs, inputs = blobs.type(step.weight).get_shape()[:2]
         outputs //= step.groups.value.data
         columns = columns[0] // outputs * inputs, -(-columns[1] // outputs) * inputs
-    return Area((low * width, high * width), columns)
+    whole = low * width, high * width
+    entire = (first, stop) == (0, step.map.sizes[1][0])
+    if actor.padded is not None and entire and touches_padding(step.map):
+        last = width - 1 if height <= width else height * width - 1
+        whole = (min(whole[0], last), max(whole[1], last + 1)) if low < high else (last, last + 1)
+    return Area(whole, columns)
+
+
+def touches_padding(map: token.MapAttr) -> bool:
+    """Whether the last window goes beyond the bottom or the right of a map.
+
+    In the order of shells a map then is awaited to its last spine: the last line from left to
+    right in one that is higher than wide, else the last column up to the top.
+    """
+    sizes, outputs = map.sizes
+    kernel, stride, (top, left, _, _), dilation = map.window.values
+    ends = (
+        (out - 1) * step - pad + (taps - 1) * apart
+        for out, step, pad, taps, apart in zip(
+            outputs, stride, (top, left), kernel, dilation, strict=True
+        )
+    )
+    return any(end >= size for end, size in zip(ends, sizes, strict=True))

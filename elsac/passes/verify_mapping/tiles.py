@@ -11,6 +11,7 @@ from elsac.passes.verify_mapping.model import Mapping, Node, Read, name, refuse
 from elsac.passes.verify_mapping.needs import Area, area, lines_of, maps
 
 AGAIN = "'partition' (or 'tile-columns')"
+INPUTS = "'tile-sources'"
 
 
 def check_tiles(mapping: Mapping) -> None:
@@ -20,6 +21,8 @@ def check_tiles(mapping: Mapping) -> None:
             check_alike(tile, tiles[0])
             check_lines(tile)
         check_cover(tiles)
+    for sources in mapping.inputs.values():
+        check_input(sources)
     for tile, its in mapping.reads.items():
         for read in its:
             check_origin(mapping, tile, read)
@@ -86,6 +89,43 @@ def check_cover(tiles: list[token.ActorOp]) -> None:
         )
 
 
+def check_input(sources: list[token.SourceOp]) -> None:
+    """The tiles of an input say the same of it, and each of its spines is sent by one of them."""
+    for source in sources:
+        for what, here in of_input(source).items():
+            there = of_input(sources[0])[what]
+            if here != there:
+                refuse(
+                    name(source),
+                    f"its {what} differ from those of {name(sources[0])}: {here}, {there}",
+                    INPUTS,
+                )
+    held = np.zeros(sources[0].layer_rows, np.int32)
+    for source in sources:
+        held[slice(*area(source).spines)] += 1
+    if (held != 1).any():
+        spine = int(np.argmax(held != 1))
+        refuse(
+            f"node '{sources[0].tensor_name.data}'",
+            f"spine {spine} is sent by {held[spine]} tiles, not by one",
+            INPUTS,
+        )
+
+
+def of_input(source: token.SourceOp) -> dict[str, object]:
+    """What a tile says of its input."""
+    stream = token.stream(source.output)
+    quantizer = source.shape, source.scale, source.zero, source.element_type
+    return {
+        "shape and quantizer": " ".join(map(str, quantizer)),
+        "coding and order": f"{source.coding} {source.order}",
+        "spines in all": source.layer_rows,
+        "columns": stream.columns.data,
+        "bounds": (stream.lo.data, stream.hi.data),
+        "rates": token.rates(source.rates),
+    }
+
+
 def check_origin(mapping: Mapping, tile: token.ActorOp, read: Read) -> None:
     """A step knows which part of which layer its stream is, and has the blobs for both layers."""
     sender, step, _ = read
@@ -97,7 +137,7 @@ def check_origin(mapping: Mapping, tile: token.ActorOp, read: Read) -> None:
             f"{said[1]} on, which is from column {its.columns[0]} and spine {its.spines[0]} on",
             AGAIN,
         )
-    layer = its.spines[1], its.columns[1]
+    layer = sender.layer_rows, its.columns[1]
     if isinstance(sender, token.ActorOp):
         layer = sender.layer_rows, sender.total.value.data
     expected = sizes(mapping, tile, step)

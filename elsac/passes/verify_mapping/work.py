@@ -2,9 +2,10 @@
 
 A rate is the share of a layer's neurons that spike in a step. A row serves the spikes that its
 windows see, `adder_inputs` at a time, and then fires: ceil(spikes / adder_inputs) + 1 cycles in
-each step, for each turn of the circuits (the pipelined model of the ELSA artifact). It is charged
-for what a row amid a map sees, also at the border, and every tile for what the largest of its layer
-has to do, which is the size that the layer was cut to.
+each step, for each turn of the circuits (the pipelined model of the ELSA artifact). Where the input
+queues of a PE cannot wait for the next line, each line of the kernel makes batches of its own. It
+is charged for what a row amid a map sees, also at the border, and every tile for what the largest
+of its layer has to do, which is the size that the layer was cut to.
 """
 
 from collections import Counter
@@ -91,7 +92,18 @@ class Work:
             for number, rate in enumerate(token.rates(sender.rates)):
                 spikes.setdefault(number, []).append(rate * fan_in)
         inputs = self.mapping.target.adder_inputs
-        return sum(ceil(fsum(each) / inputs - HAIR) + 1 for each in spikes.values())
+        lines = max([self._alone(step) for _, step, _ in read.values()], default=1)
+        return sum(
+            lines * ceil(fsum(each) / (inputs * lines) - HAIR) + 1 for each in spikes.values()
+        )
+
+    def _alone(self, step: token.Step) -> int:
+        """Lines of a kernel that are served one by one: rows between them take all queues."""
+        if not isinstance(step, token.AccumulateOp):
+            return 1
+        window, (_, width) = step.map.window.values, step.map.sizes[1]
+        rows = width * -(-window[0][0] // window[1][0])
+        return window[0][0] if rows > self.mapping.target.input_queues else 1
 
     def _fan_in(self, step: token.Step) -> int:
         """Neurons of a layer that one neuron follows."""

@@ -10,54 +10,104 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.common import Engine, Fault, Ints, Outcome, Statistics, planes_of
+from elsac.runtime.activity import Recorder
+from elsac.runtime.emulator.common import (
+    Engine,
+    Fault,
+    Ints,
+    Outcome,
+    Statistics,
+    planes_for,
+    planes_of,
+)
+from elsac.runtime.emulator.exits import ExitUnit, Registers
 from elsac.runtime.emulator.image import Image, ImageError, load_image
 
-__all__ = ["Fault", "Image", "ImageError", "Outcome", "Statistics", "load_image", "run_sample"]
+__all__ = [
+    "Engine",
+    "Fault",
+    "Image",
+    "ImageError",
+    "Outcome",
+    "Registers",
+    "Statistics",
+    "load_image",
+    "open_machine",
+    "run_sample",
+]
+
+EngineName = Literal["fast", "interpreter"]
 
 
 def run_sample(
     image: Image,
     inputs: Sequence[NDArray[Any]],
-    engine: Literal["fast", "interpreter"] = "fast",
+    engine: EngineName = "fast",
     max_steps: int | None = None,
     jitter: int | None = None,
     record: bool = False,
+    activity: bool = False,
+    machine: Engine | None = None,
+    exits: Registers | None = None,
 ) -> Outcome:
     """Run one sample to its end, or for at most `max_steps` steps.
 
     `inputs` holds, for each entry of `bindings["inputs"]`, the integer tracers [rows, columns] of
     the whole input (source threads cut their tiles out of it), each in the entry's lo..hi.
     `jitter` seeds a random order of arrival; without it, events arrive in the order in which they
-    were sent. `record` keeps what is behind `bindings["values"]` at the end of every step. Raise
-    `ValueError` for inputs that do not fit the program and :class:`Fault` when the program breaks
-    its own rules.
+    were sent. `record` keeps what is behind `bindings["values"]` at the end of every step,
+    `activity` what timing models replay. With a `machine`, of `open_machine` and of the same
+    image, the sample is its next frame: the sources send by how much the inputs differ from what
+    they have sent so far, and the outcome counts this frame alone. `exits` are the registers of
+    the program's decision, which ends the sample if it has not come to rest before. Raise
+    `ValueError` for inputs that do not fit the program, or exits that it has not, and
+    :class:`Fault` when the program breaks its own rules.
     """
     tracers = _checked(image, inputs)
+    if exits is not None and not len(image.program.decisions):
+        raise ValueError("the program has no decision to exit")
     seed = None if jitter is None else jitter % (1 << 31)
-    machine = _engine(engine)(image, tracers, seed)
-    last_input = _input_steps(image, tracers)
+    if machine is None:
+        machine = _engine(engine)(image, tracers, seed)
+        bindings = image.program.bindings.get("inputs", [])
+        last_input = _input_steps(image, tracers, [planes_of(b["lo"], b["hi"]) for b in bindings])
+    else:
+        wishes = _differences(image, tracers, machine)
+        machine.resume(wishes, seed)
+        last_input = _input_steps(image, wishes, planes_for(wishes))
     limit = _step_limit(image, last_input)
     if max_steps is not None:
         limit = min(limit, max_steps)
     wanted = _recorded(image) if record else []
     records: dict[tuple[str, int], list[Ints]] = {key: [] for key in wanted}
     spikes: list[Ints] = []
-    terminal = False
+    recorder = Recorder(image.counter_offset, image.trees.row_links) if activity else None
+    unit = None if exits is None else _exit_unit(engine)(image, machine, exits)
+    terminal = exited = False
     steps = 0
     for step in range(limit):
         spikes.append(machine.step(step))
+        if recorder is not None:
+            counts = machine.statistics()
+            recorder.step(*machine.sent(), counts.packets, counts.flit_hops, counts.sops)
         for key, values in records.items():
             values.append(machine.read(*key))
+        killed = unit is not None and unit.step()
         if spikes[-1].any():
             steps = step + 1
         elif step >= last_input:
             terminal = True
             break
+        if killed:
+            steps, exited = step + 1, True
+            break
     threads = len(image.program.threads)
     return Outcome(
+        activity=None if recorder is None else recorder.done(steps),
         steps=steps,
         terminal=terminal,
+        exited=exited,
+        control=None if unit is None else unit.control(),
         tracers=machine.tracers(),
         membranes=machine.membranes(),
         stats=machine.statistics(),
@@ -67,6 +117,24 @@ def run_sample(
             for key, values in records.items()
         },
     )
+
+
+def open_machine(image: Image, inputs: Sequence[Ints], engine: EngineName = "fast") -> Engine:
+    """Return a machine that has been sent nothing yet, for frames in the shapes of `inputs`."""
+    silence = [np.zeros_like(array) for array in inputs]
+    return _engine(engine)(image, _checked(image, silence), None)
+
+
+def _differences(image: Image, inputs: Sequence[Ints], machine: Engine) -> list[Ints]:
+    """Return by how much inputs differ from what the sources have sent so far."""
+    differences = [array.copy() for array in inputs]
+    for number in np.flatnonzero(image.program.threads["input"] >= 0).tolist():
+        thread = image.program.threads[number]
+        row, column = int(thread["row_base"]), int(thread["column_base"])
+        sent = machine.read("tracer", number)
+        part = slice(row, row + len(sent)), slice(column, column + sent.shape[1])
+        differences[thread["input"]][part] -= sent
+    return differences
 
 
 def _engine(name: str) -> type[Engine]:
@@ -80,6 +148,16 @@ def _engine(name: str) -> type[Engine]:
 
         return Fast
     raise ValueError(f"unknown engine '{name}'; expected fast or interpreter")
+
+
+def _exit_unit(engine: str) -> type[ExitUnit]:
+    if engine == "interpreter":
+        from elsac.runtime.emulator.exit_reference import InterpretedExit
+
+        return InterpretedExit
+    from elsac.runtime.emulator.exit_fast import FastExit
+
+    return FastExit
 
 
 def _checked(image: Image, inputs: Sequence[NDArray[Any]]) -> list[Ints]:
@@ -107,14 +185,15 @@ def _checked(image: Image, inputs: Sequence[NDArray[Any]]) -> list[Ints]:
     return tracers
 
 
-def _input_steps(image: Image, inputs: Sequence[Ints]) -> int:
+def _input_steps(image: Image, wishes: Sequence[Ints], planes: Sequence[int]) -> int:
     """Return the first step in which every input has been sent."""
     steps = 0
-    for array, binding in zip(inputs, image.program.bindings.get("inputs", []), strict=True):
+    bindings = image.program.bindings.get("inputs", [])
+    for array, binding, bits in zip(wishes, bindings, planes, strict=True):
         if binding["coding"] == "analog":
             needed = 1
         elif binding["coding"] == "bitplane":
-            needed = planes_of(binding["lo"], binding["hi"])
+            needed = bits
         else:
             needed = int(np.abs(array).max(initial=0))
         steps = max(steps, needed)

@@ -12,6 +12,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.runtime.activity import Activity
+from elsac.runtime.emulator.exits import Control
 from elsac.runtime.emulator.image import Image
 from elsac.runtime.isa import ISA
 
@@ -80,6 +82,12 @@ class Outcome:
     """(kind, thread) -> [steps, rows, columns]: what is behind `bindings["values"]` after each
     step.
     """
+    activity: Activity | None = None
+    """What timing models replay, if it was asked for."""
+    exited: bool = False
+    """An exit ended the sample after `steps` steps: its answer was good enough."""
+    control: Control | None = None
+    """What exits cost, if they were asked for."""
 
 
 class Engine(Protocol):
@@ -90,8 +98,17 @@ class Engine(Protocol):
     def step(self, step: int) -> Ints:
         """Run one step and return the spikes of each thread in it; raise :class:`Fault`."""
 
+    def resume(self, wishes: Sequence[Ints], jitter: int | None) -> None:
+        """Stay as it is, count anew, and let the sources send `wishes` from step 0 on.
+
+        `wishes` are like inputs, but are what tracers shall move by (bit planes: `planes_for`).
+        """
+
     def read(self, kind: str, thread: int) -> Ints:
         """Return a copy of a thread's tracers or membranes (kind `charge`), [rows, columns]."""
+
+    def sent(self) -> tuple[Ints, Ints]:
+        """Return the spikes and flits that every row sent in the last step; flat copies."""
 
     def tracers(self) -> Ints:
         """Return a copy of the tracers of all threads, flat."""
@@ -169,6 +186,11 @@ def planned(value: int, coding: str, planes: int, step: int) -> int:
 def planes_of(lo: int, hi: int) -> int:
     """Return the number of magnitude bits of an input in lo..hi."""
     return max(abs(lo), abs(hi)).bit_length()
+
+
+def planes_for(wishes: Sequence[Ints]) -> list[int]:
+    """Return, for each input, the magnitude bits of its greatest wish."""
+    return [planes_of(int(w.min(initial=0)), int(w.max(initial=0))) for w in wishes]
 
 
 def shuffle(items: Ints, count: int, state: int) -> int:

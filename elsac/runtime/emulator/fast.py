@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from elsac.runtime.emulator import common
-from elsac.runtime.emulator.common import FAULTS, Fault, Ints, Statistics
+from elsac.runtime.emulator.common import FAULTS, Fault, Ints, Statistics, planes_for
 from elsac.runtime.emulator.image import Image
 from elsac.runtime.emulator.kernels import Array, compiled
 from elsac.runtime.emulator.layout import (
@@ -38,7 +38,9 @@ from elsac.runtime.emulator.layout import (
     PORT_WIDTH,
     PORTS,
     POSITIVE,
+    ROW_FLITS,
     ROW_ORDER,
+    ROW_SPIKES,
     ROWS,
     SENDS,
     SENT,
@@ -90,11 +92,24 @@ class Fast:
             raise Fault(FAULTS[kind], thread, row, column)
         return self._spikes() - before
 
+    def resume(self, wishes: Sequence[Ints], jitter: int | None) -> None:
+        """Stay as it is, count anew, and send `wishes` from step 0 on. See `common.Engine`."""
+        self.seed = -1 if jitter is None else jitter
+        self.layout.wish(self.state, wishes, planes_for(wishes))
+        self._counts()[:] = 0
+        executed = self.state[EXECUTED]
+        self.state[executed : executed + len(ISA)] = 0
+
     def read(self, kind: str, thread: int) -> Ints:
         """Return a copy of a thread's tracers or membranes (kind `charge`), [rows, columns]."""
         if kind == "charge":
             return self.image.membrane(self._membranes, thread).astype(np.int64)
         return self.image.tracer(self.state[self.layout.tracers], thread).copy()
+
+    def sent(self) -> tuple[Ints, Ints]:
+        """Return the spikes and flits that every row sent in the last step; flat copies."""
+        layout = self.layout
+        return self.state[layout.row_spikes].copy(), self.state[layout.row_flits].copy()
 
     def tracers(self) -> Ints:
         """Return a copy of the tracers of all threads, flat."""
@@ -139,6 +154,8 @@ def run_step(
         waiting, depends, rows = tables[me + WAITING], tables[me + DEPENDS], tables[me + ROWS]
         for row in range(rows):
             state[waiting + row] = tables[depends + row]
+            state[tables[me + ROW_SPIKES] + row] = 0
+            state[tables[me + ROW_FLITS] + row] = 0
         order = tables[me + ROW_ORDER]
         for place in range(rows):
             row = place if order < 0 else tables[order + place]

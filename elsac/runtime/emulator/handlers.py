@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.checks import fail, fields, thread_name
-from elsac.runtime.isa import ISA, Handler, Instruction, IsaError, decode
+from elsac.runtime.isa import ISA, LOGIT_KINDS, Handler, Instruction, IsaError, decode
 from elsac.runtime.packets import PacketFormat
 from elsac.runtime.program import Program
 
@@ -55,6 +55,8 @@ class ThreadCheck:
         executed = self._handler(thread["on_row"], Handler.ROW, "on row")
         self.facts.firings[self.number] = sum(name in FIRING for name in executed)
         self.facts.sends[self.number] = executed.count("send")
+        if thread["on_step"] >= 0:
+            self._handler(thread["on_step"], Handler.STEP, "on step")
         for index in range(thread["ports"]):
             self.port = fields(self.program.ports[thread["first_port"] + index])
             source = self.program.threads[self.port["source"]]
@@ -217,6 +219,24 @@ class ThreadCheck:
 
     def send(self) -> None:
         """Nothing beyond its place."""
+
+    def report(self, logits: int) -> None:
+        """Its columns lie in the thread; `decisions.py` looks at all reports together."""
+        entry = fields(self.program.logits[logits])
+        last = entry["first"] + (entry["count"] - 1) * entry["stride"]
+        if last >= self.thread["columns"]:
+            self._fail(f"column {last} is reported, but it has {self.thread['columns']}")
+        if LOGIT_KINDS[entry["kind"]] == "charge" and not self.thread["membrane_bits"]:
+            self._fail("'report' of charges in a thread without membranes")
+
+    def exit(self, decision: int) -> None:
+        """The thread is the one that decides."""
+        self._equal(
+            "the thread",
+            self.number,
+            "that decides",
+            int(self.program.decisions["thread"][decision]),
+        )
 
 
 CHECKS: dict[str, Callable[..., None]] = {i.mnemonic: getattr(ThreadCheck, i.mnemonic) for i in ISA}

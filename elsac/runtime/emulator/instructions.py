@@ -15,7 +15,6 @@ from elsac.runtime.emulator.common import (
     UNDERFLOW,
     Fault,
     Ints,
-    planes_of,
     planned,
     towards,
     up_or_down,
@@ -234,7 +233,7 @@ def inject(machine: "Interpreter", frame: Frame) -> None:
     """Spike the part of the input row that its coding assigns to this step."""
     thread = frame.thread
     binding = machine.program.bindings["inputs"][thread.entry["input"]]
-    planes = planes_of(binding["lo"], binding["hi"])
+    planes = machine.planes[thread.entry["input"]]
     assert thread.input is not None
     for column, value in enumerate(thread.input[frame.row].tolist()):
         machine.spike(frame, column, planned(value, binding["coding"], planes, machine.now))
@@ -250,6 +249,8 @@ def send(machine: "Interpreter", frame: Frame) -> None:
     flits = packets.flits(thread.columns, positions, values)
     machine.counts.packets[thread.number] += flits
     row = machine.image.counter_offset[thread.number] + frame.row
+    machine.row_spikes[row] += len(spikes)
+    machine.row_flits[row] += flits
     machine.counts.flit_hops[thread.number] += flits * trees.row_links[row]
     if packets.closes:
         for index, route in enumerate(thread.routes):
@@ -271,5 +272,6 @@ EXECUTE: dict[str, Callable[..., None]] = {
     "inject": inject,
     "send": send,
 }
-# `taps`, `next` and `end` are the control flow of `Interpreter.run`.
-assert set(EXECUTE) | {"taps", "next", "end"} == {i.mnemonic for i in ISA}
+# `taps`, `next` and `end` are the control flow of `Interpreter.run`; `exit_reference.py` has the
+# instructions of handlers on step.
+assert set(EXECUTE) | {"taps", "next", "end", "report", "exit"} == {i.mnemonic for i in ISA}

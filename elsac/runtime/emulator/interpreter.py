@@ -15,6 +15,8 @@ from elsac.runtime.emulator.common import (
     Ints,
     Statistics,
     first_state,
+    planes_for,
+    planes_of,
     shuffle,
 )
 from elsac.runtime.emulator.image import Image
@@ -30,29 +32,47 @@ class Interpreter:
         self.program = image.program
         self.jitter = jitter
         self.now = 0  # the step
-        self.inputs = inputs
         self.threads = [Thread(image, number) for number in range(len(image.program.threads))]
-        for thread in self.threads:
-            if thread.entry["input"] >= 0:
-                row, column = thread.entry["row_base"], thread.entry["column_base"]
-                whole = inputs[thread.entry["input"]]
-                thread.input = whole[row : row + thread.rows, column : column + thread.columns]
+        bindings = image.program.bindings.get("inputs", [])
+        self.planes = [planes_of(binding["lo"], binding["hi"]) for binding in bindings]
+        self._wish(inputs)
         self.counts = Statistics.zeros(len(self.threads))
         self.spikes = np.zeros(len(self.threads), np.int64)  # of this step
+        rows = int(image.counter_offset[-1])
+        self.row_spikes, self.row_flits = np.zeros((2, rows), np.int64)  # sent in this step
         self.decoded: dict[int, tuple[Instruction, dict[str, int]]] = {}
 
     def step(self, step: int) -> Ints:
         """Run one step: every thread once, in order. See `common.Engine`."""
         self.now = step
-        self.spikes[:] = 0
+        self.spikes[:] = self.row_spikes[:] = self.row_flits[:] = 0
         for number in self.image.order:
             self._turn(self.threads[number])
         return self.spikes.copy()
+
+    def resume(self, wishes: Sequence[Ints], jitter: int | None) -> None:
+        """Stay as it is, count anew, and send `wishes` from step 0 on. See `common.Engine`."""
+        self.jitter = jitter
+        self.planes = planes_for(wishes)
+        self._wish(wishes)
+        self.counts = Statistics.zeros(len(self.threads))
+
+    def _wish(self, wishes: Sequence[Ints]) -> None:
+        """Give every source thread its tile of what is to be sent."""
+        for thread in self.threads:
+            if thread.entry["input"] >= 0:
+                row, column = thread.entry["row_base"], thread.entry["column_base"]
+                whole = wishes[thread.entry["input"]]
+                thread.input = whole[row : row + thread.rows, column : column + thread.columns]
 
     def read(self, kind: str, thread: int) -> Ints:
         """Return a copy of a thread's tracers or membranes (kind `charge`), [rows, columns]."""
         state = self.threads[thread]
         return (state.membrane if kind == "charge" else state.tracer).copy()
+
+    def sent(self) -> tuple[Ints, Ints]:
+        """Return the spikes and flits that every row sent in the last step; flat copies."""
+        return self.row_spikes.copy(), self.row_flits.copy()
 
     def tracers(self) -> Ints:
         """Return a copy of the tracers of all threads, flat."""

@@ -53,7 +53,8 @@ FIRST_PORT, PORT_COUNT, ON_ROW, DEPENDS, ROW_ORDER, FIRST_ROUTE, ROUTE_COUNT = (
 TRACERS, TRACE, WAITING, INPUT = range(len(_THREAD), len(_THREAD) + 4)
 SPIKE_COLUMNS, SPIKE_VALUES, SENDS, COUNTS, FILL, SENT = range(INPUT + 1, INPUT + 7)
 MEMBRANES, LIMIT, LINKS, TREES, CODING, PLANES = range(INPUT + 7, INPUT + 13)
-THREAD_WIDTH = PLANES + 1
+ROW_SPIKES, ROW_FLITS = PLANES + 1, PLANES + 2  # what each row sends in a step
+THREAD_WIDTH = ROW_FLITS + 1
 
 PORT_SOURCE, PORT_BASE, PORT_FIRST, PORT_STOP, PORT_SPIKES, PORT_END = (
     (PORT.names or ()).index(name)
@@ -103,28 +104,36 @@ class Layout:
     state_heads: Ints
     tracers: slice  # of all threads, in the state
     counts: slice  # [threads, 6]
+    row_spikes: slice  # of all threads
+    row_flits: slice
 
     def state(self, inputs: Sequence[Ints]) -> tuple[Ints, NDArray[Any]]:
         """Return (state, membranes) before the first step; `inputs` as in `run_sample`."""
         state = np.zeros(self.state_size, np.int64)
         state[:STATE_HEADS] = self.state_heads
+        bindings = self.image.program.bindings.get("inputs", [])
+        self.wish(state, inputs, [planes_of(entry["lo"], entry["hi"]) for entry in bindings])
+        width = np.int32 if self.image.narrow else np.int64
+        return state, np.zeros(self.image.membrane_offset[-1], width)
+
+    def wish(self, state: Ints, wishes: Sequence[Ints], planes: Sequence[int]) -> None:
+        """Write what the sources send next, and in how many bit planes each input."""
         table = self.tables[self.tables[THREADS] :]
         for number, thread in enumerate(self.image.program.threads):
             if thread["input"] >= 0:
                 row, column = int(thread["row_base"]), int(thread["column_base"])
                 lines = slice(row, row + int(thread["rows"]))
-                part = inputs[thread["input"]][lines, column : column + int(thread["columns"])]
+                part = wishes[thread["input"]][lines, column : column + int(thread["columns"])]
                 address = int(table[number * THREAD_WIDTH + INPUT])
                 state[address : address + part.size] = part.ravel()
-        width = np.int32 if self.image.narrow else np.int64
-        return state, np.zeros(self.image.membrane_offset[-1], width)
+                state[table[number * THREAD_WIDTH + PLANES]] = planes[thread["input"]]
 
 
 def plan(image: Image) -> Layout:
     """Lay out an image; the result serves any number of runs."""
     program = image.program
     tables, state = _Heap(TABLE_HEADS), _Heap(STATE_HEADS)
-    threads, heads, tracers, counts = _plan_state(image, state)
+    threads, heads, *slices = _plan_state(image, state)
     threads[:, DEPENDS] += tables.place(program.depends)
     threads[:, LINKS] += tables.place(image.trees.row_links)
     threads[:, TREES] += tables.place(image.trees.of_row)
@@ -164,11 +173,11 @@ def plan(image: Image) -> Layout:
         flat[slot] = value
     # The one form that the machine is compiled for: contiguous and writable.
     weights = np.require(program.weights, np.int32, ["C", "W"])
-    return Layout(image, flat, weights, state.size, heads, tracers, counts)
+    return Layout(image, flat, weights, state.size, heads, *slices)
 
 
-def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
-    """Reserve the state; return the thread table, the heads and where tracers and counts lie."""
+def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice, slice, slice]:
+    """Reserve the state; return the thread table, the heads and the slices of :class:`Layout`."""
     program, count = image.program, len(image.program.threads)
     sources = program.threads["input"] >= 0
     neurons = np.diff(image.tracer_offset)
@@ -176,7 +185,8 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
     spikes, sends = np.diff(image.spike_offset), np.diff(image.send_offset)
     bits = program.threads["membrane_bits"].astype(np.int64)
     tracers, counts = state.room(image.tracer_offset[-1]), state.room(6 * count)
-    coding, planes = _codings(image)
+    rows = int(image.counter_offset[-1])
+    row_spikes, row_flits = state.room(rows), state.room(rows)
     columns = [
         tracers + image.tracer_offset[:-1],
         state.room(image.trace_offset[-1]) + image.trace_offset[:-1],
@@ -193,8 +203,10 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
         np.int64(1) << np.maximum(bits - 1, 0),
         image.counter_offset[:-1],
         image.counter_offset[:-1],
-        coding,
-        planes,
+        _codings(image),
+        state.room(count) + np.arange(count),
+        row_spikes + image.counter_offset[:-1],
+        row_flits + image.counter_offset[:-1],
     ]
     # The most that arrives at one thread in one step.
     visits = places = 0
@@ -216,19 +228,19 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice]:
     }.items():
         heads[head] = state.room(size)
     lines = np.column_stack([_matrix(program.threads), *columns])
-    where = slice(tracers, tracers + int(image.tracer_offset[-1]))
-    return lines, heads, where, slice(counts, counts + 6 * count)
+    sizes = {tracers: int(image.tracer_offset[-1]), counts: 6 * count}
+    sizes |= {row_spikes: rows, row_flits: rows}
+    where = [slice(start, start + size) for start, size in sizes.items()]
+    return lines, heads, where[0], where[1], where[2], where[3]
 
 
-def _codings(image: Image) -> tuple[Ints, Ints]:
-    """Return per thread the index into CODINGS and the number of bit planes; 0 if no source."""
+def _codings(image: Image) -> Ints:
+    """Return per thread the index into CODINGS; 0 if no source."""
     threads, bindings = image.program.threads, image.program.bindings.get("inputs", [])
-    coding, planes = np.zeros((2, len(threads)), np.int64)
+    coding = np.zeros(len(threads), np.int64)
     for thread in np.flatnonzero(threads["input"] >= 0):
-        binding = bindings[threads["input"][thread]]
-        coding[thread] = CODINGS.index(binding["coding"])
-        planes[thread] = planes_of(binding["lo"], binding["hi"])
-    return coding, planes
+        coding[thread] = CODINGS.index(bindings[threads["input"][thread]]["coding"])
+    return coding
 
 
 def _matrix(table: NDArray[Any]) -> Ints:

@@ -344,5 +344,5 @@ def run_spikes(
     wishes = tables[me + INPUT] + row * columns
     return kernels.inject(
         *(state, wishes, tracers, columns, lo, hi),
-        *(tables[me + CODING], tables[me + PLANES], step, *out),
+        *(tables[me + CODING], state[tables[me + PLANES]], step, *out),
     )

@@ -40,6 +40,7 @@ def check_routes(program: Program) -> None:
             _check_path(program, name, route, width, places, thread["core"])
             _check_fields(name, route, channels, thread["rows"])
         _check_trees(where, routes)
+        _check_parents(program, where, routes, places[thread["core"]])
 
 
 def _limit(program: Program, name: str) -> int:
@@ -77,6 +78,17 @@ def _check_fields(name: str, route: Fields, channels: int, rows: int) -> None:
         fail(f"{name}: spines {route['first_spine']} to {route['stop_spine']} of {rows}")
     if route["credits"] < 0:
         fail(f"{name}: {route['credits']} credits")
+
+
+def _check_parents(program: Program, where: str, routes: list[Fields], root: int) -> None:
+    """A tree comes to each place from one other, and to its root from none."""
+    parents: dict[tuple[int, int], int] = {}
+    for route in routes:
+        tree, first = route["tree"], route["first_link"]
+        for start, stop in program.links[first : first + route["links"]].tolist():
+            if stop == root or parents.setdefault((tree, stop), start) != start:
+                other = "where it starts" if stop == root else f"also from {parents[tree, stop]}"
+                fail(f"{where}: tree {tree} comes to place {stop} from {start}, {other}")
 
 
 def _check_trees(where: str, routes: list[Fields]) -> None:

@@ -23,6 +23,8 @@ from elsac.runtime.emulator.layout import (
     ROUTE_TREE,
     ROUTE_WIDTH,
     ROUTES,
+    ROW_FLITS,
+    ROW_SPIKES,
     SENDS,
     SENT,
     SPIKE_COLUMNS,
@@ -52,6 +54,8 @@ def run_send(tables: Array, state: Array, me: int, row: int, start: int) -> None
         state[columns + start : columns + stop],
         state[values + start : values + stop],
     )
+    state[tables[me + ROW_SPIKES] + row] += stop - start
+    state[tables[me + ROW_FLITS] + row] += flits
     state[counts + PACKETS] += flits
     state[counts + FLIT_HOPS] += flits * tables[tables[me + LINKS] + row]
     if tables[CLOSES]:

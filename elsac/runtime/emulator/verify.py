@@ -16,6 +16,7 @@ from elsac.runtime.emulator.checks import (
     records,
     thread_name,
 )
+from elsac.runtime.emulator.decisions import check_decisions, check_reports
 from elsac.runtime.emulator.handlers import Facts, ThreadCheck
 from elsac.runtime.emulator.routes import check_routes
 from elsac.runtime.packets import PacketError, PacketFormat, format_of
@@ -40,10 +41,12 @@ def verify(program: Program) -> Facts:
     _threads(program)
     _ports(program)
     check_routes(program)
+    check_decisions(program)
     _bindings(program)
     facts = Facts(packets, *np.zeros((2, len(program.threads)), np.int64))
     for thread in range(len(program.threads)):
         ThreadCheck(program, thread, facts).run()
+    check_reports(program)
     _memory(program, facts)
     _streams(program, facts)
     return facts
@@ -61,6 +64,8 @@ def _shapes(program: Program) -> None:
         "stairs": tables.STAIRS,
         "maps": tables.MAP,
         "routes": tables.ROUTE,
+        "logits": tables.LOGITS,
+        "decisions": tables.DECISION,
     }
     flat = {
         "code": np.uint64,
@@ -72,12 +77,14 @@ def _shapes(program: Program) -> None:
         "map_indptr": np.int64,
         "map_targets": np.int32,
         "links": np.int32,
+        "scales": np.int64,
+        "exps": np.int32,
     }
     for name, dtype in (structured | flat).items():
         array = getattr(program, name)
         if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype):
             fail(f"table '{name}' does not have the type {np.dtype(dtype)}")
-        columns = (2,) if name in ("map_targets", "links") else ()
+        columns = (2,) if name in ("map_targets", "links", "scales") else ()
         if array.ndim != 1 + len(columns) or array.shape[1:] != columns:
             fail(f"table '{name}' has the shape {array.shape}")
 
@@ -180,6 +187,8 @@ def _threads(program: Program) -> None:
         if not 0 <= thread["membrane_bits"] <= MAX_MEMBRANE_BITS:
             fail(f"{where}: membranes of {thread['membrane_bits']} bits")
         check_range(f"{where}: ports", thread["first_port"], thread["ports"], len(program.ports))
+        if min(thread["pe_columns"], thread["pe_rows"]) < 1:
+            fail(f"{where}: its PEs hold no column or no row; expected 1 or more of each")
         check_range(f"{where}: counters", thread["depends"], thread["rows"], len(program.depends))
         _row_order(program, where, thread)
         if thread["input"] < -1:

@@ -41,7 +41,7 @@ net.blob @ones : tensor<4xi8> ints [1, 1, 1, 2]
   token.accumulate %0 weight @w map <3x3 to 3x3 window <kernel [1, 1]>> groups 1 shift 3 : !token.stream<9x2 in -3 to 12>
   token.fire stairs @stairs alphabet ternary bits 9
 }
-// CHECK:        elsa.thread @t1 of "conv1" {order = 1 : i64, rows = 9 : i64, columns = 2 : i64, column_base = 2 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 9 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends [[ONE]] routes [#token.route<(0, 0), (1, 0)>] {
+// CHECK:        elsa.thread @t1 of "conv1" {order = 1 : i64, rows = 9 : i64, columns = 2 : i64, column_base = 2 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 1 : i64, membrane_bits = 9 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends [[ONE]] pes [4, 9] routes [#token.route<(0, 0), (1, 0)>] {
 // CHECK-NEXT:     elsa.port @t0 base 0 spines 0 to 9 of 9 spikes {
 // CHECK-NEXT:       elsa.taps [[PLAIN]]
 // CHECK-NEXT:       elsa.acc [[W]] shift 3
@@ -65,7 +65,7 @@ net.blob @ones : tensor<4xi8> ints [1, 1, 1, 2]
   token.maximum map <3x3 to 3x3 window <kernel [3, 3], pads [1, 1, 1, 1]>> alphabet ternary
 }
 // CHECK:      elsa.core @core1 at [1, 0] {
-// CHECK-NEXT:   elsa.thread @t2 of "pool1" {order = 2 : i64, {{.*}} membrane_bits = 0 : i64, trace_spines = 9 : i64, trace_columns = 4 : i64} depends [[WINDOWS]] routes [] {
+// CHECK-NEXT:   elsa.thread @t2 of "pool1" {order = 2 : i64, {{.*}} membrane_bits = 0 : i64, trace_spines = 9 : i64, trace_columns = 4 : i64} depends [[WINDOWS]] pes [4, 9] routes [] {
 // CHECK-NEXT:     elsa.port @t1 base 2 spines 0 to 9 of 9 spikes {
 // CHECK-NEXT:       elsa.trace base 0
 // CHECK-NEXT:       elsa.end
@@ -86,7 +86,7 @@ net.blob @ones : tensor<4xi8> ints [1, 1, 1, 2]
   token.add %2 by @ones map <3x3 to 3x3 window <kernel [3, 3], pads [1, 1, 1, 1]>> : !token.stream<9x4 in 0 to 1>
   token.hold bits 5
 }
-// CHECK:        elsa.thread @t3 of "sum1" {{.*}} depends [[WINDOWS]] routes [] memory {weights_at = 0 : i64} {
+// CHECK:        elsa.thread @t3 of "sum1" {{.*}} depends [[WINDOWS]] pes [4, 9] routes [] memory {weights_at = 0 : i64} {
 // CHECK-NEXT:     elsa.port @t2 base 0 spines 0 to 9 of 9 spikes {
 // CHECK-NEXT:       elsa.taps [[AROUND]]
 // CHECK-NEXT:       elsa.add [[ONES]]

@@ -48,14 +48,14 @@ token.packet_format "baer" flit 256 fields {destination = 6 : i64, type = 2 : i6
 // PADDED: elsa.map [[WAITING:@\w+]] [[STARTS]] targets [[ROWS]] spines 10 channels 1
 
 // RASTER:     elsa.thread @t0 of "x" {{.*}} depends @depends input 0
-// RASTER:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] routes
+// RASTER:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] pes [4, 10] routes
 // SHELLS:     elsa.thread @t0 of "x" {{.*}} in @shells_order input 0
-// SHELLS:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] routes
+// SHELLS:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] pes [4, 10] routes
 // BANDS:      elsa.thread @t0 of "x" {{.*}} in @bands_order input 0
-// BANDS:      elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] routes
+// BANDS:      elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] pes [4, 10] routes
 // SERPENTINE: elsa.thread @t0 of "x" {{.*}} in @serpentine_order input 0
-// SERPENTINE: elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] routes
+// SERPENTINE: elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] pes [4, 10] routes
 // PADDED:     elsa.thread @t0 of "x" {{.*}} in @shells_order input 0
-// PADDED:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] routes
+// PADDED:     elsa.thread @t1 of "conv1" {{.*}} depends [[COUNTS]] pes [4, 10] routes
 // PADDED:     elsa.count
 // PADDED:     elsa.scount [[WAITING]]

@@ -13,8 +13,10 @@ from elsac.mapping.partition import (
     Machine,
     Objective,
     Partition,
+    descent,
     greedy,
     partition,
+    tiling,
 )
 from elsac.mapping.partition.model import share
 from elsac.mapping.partition.problem import Problem
@@ -94,9 +96,25 @@ def test_search_never_makes_a_plan_worse() -> None:
         assert problem.fits(trimmed)
         assert problem.bottleneck(trimmed) <= limit
         assert problem.cost(trimmed) < problem.cost(plan)
-        tight = Search(problem, seed).tighten(plan, 0, 2000, 4)
+        tight = descent.tighten(Search(problem, seed), plan, 0, 2000, 2, 4)
         assert problem.fits(tight)
         assert problem.bottleneck(tight) <= limit
+
+
+def test_layouts_chosen_for_a_limit_keep_it() -> None:
+    for seed in range(4):
+        problem = Problem(*question(seed, 10, 8, groups=seed % 2 > 0))
+        limit = 2 * greedy.least_bound(problem)
+        chosen = tiling.granular(problem, limit, 0.01)
+        assert chosen is not None
+        options = [problem.options[i][n] for i, n in enumerate(chosen)]
+        assert max(o.cycles for o in options) <= limit
+        for resource, has in enumerate(problem.limits(limit)):
+            used = sum(o.tiles * problem.demand(o)[resource] for o in options)
+            assert used <= problem.machine.cores * has
+        for group in problem.members:
+            assert len({options[m].row_tiles for m in group}) == 1
+        assert tiling.granular(problem, 1, 0.01) is None
 
 
 def test_row_splitting_undercuts_the_largest_layer() -> None:

@@ -11,6 +11,7 @@ from elsac.mapping.graph import Mesh, Net
 from elsac.mapping.placement import PlacementError, hilbert, objective, place, snake
 from elsac.mapping.placement.demand import Basis, Demand, coordinates
 from elsac.mapping.placement.search import anneal, descend
+from elsac.mapping.placement.solve import looks
 from elsac.mapping.placement.wires import wires
 
 MESHES = (
@@ -207,3 +208,10 @@ def test_refusals(message: str, arguments: dict) -> None:
     given = {"nets": [], "cores": 1, "mesh": Mesh(2, 2), **arguments}
     with pytest.raises(PlacementError, match=message.replace("^", r"\^")):
         place(**given)
+
+
+def test_moves_look_at_all_cores_of_a_box() -> None:
+    """Two boxes of 4 and 5 of 8 cores: a core is in 9/8 of them, with 16 + 25 looks for all 8."""
+    nets = [Net(0, (1, 2, 3), 5), Net(3, (4, 5, 6, 7), 5)]
+    assert looks(Demand.of(nets, 8, "multicast")) == 41 // 8
+    assert looks(Demand.of([Net(0, (1,), 5)], 8, "multicast")) == 1

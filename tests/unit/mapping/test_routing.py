@@ -22,7 +22,7 @@ from elsac.mapping.routing import (
     route,
 )
 from elsac.mapping.routing.shares import whole
-from elsac.mapping.routing.trees import candidate_trees, xy_tree
+from elsac.mapping.routing.trees import candidate_trees, flits_over, xy_tree
 from elsac.runtime.program import tree_of_spines
 
 METHODS: tuple[Method, ...] = ("xy", "o1turn", "valiant", "lp")
@@ -172,21 +172,22 @@ def test_valiant_is_drawn_from_the_seed() -> None:
     assert first == again != other
 
 
-def test_neighbours_are_divided_in_three() -> None:
+def test_neighbours_are_divided_over_all_links_of_the_source() -> None:
+    """Straight, to either side, and all around: 1, 3, 3 and 9 hops, or as many with others."""
     routing = route([PlacedNet((2, 2), ((3, 2),), 300)], Mesh(6, 6), method="lp", detour=0.01)
-    assert [tree.weight for tree in routing.trees[0]] == [1, 1, 1]
-    assert routing.max_link == 100 and routing.flit_hops == 700
+    assert [tree.weight for tree in routing.trees[0]] == [1, 1, 1, 1]
+    assert routing.max_link == 75 and routing.flit_hops == 75 * (1 + 3 + 3 + 9)
     dear = route([PlacedNet((2, 2), ((3, 2),), 300)], Mesh(6, 6), method="lp", detour=10)
     assert dear.max_link == dear.flit_hops == 300
 
 
 def test_two_sinks_in_a_row_take_their_detours_together() -> None:
-    """One copy of each flit leaves the source, over each of three links a third of the time."""
+    """One copy of each flit leaves the source, over each of its links a quarter of the time."""
     routing = route(
         [PlacedNet((1, 2), ((2, 2), (3, 2)), 300)], Mesh(6, 6), method="lp", detour=1e-3
     )
-    assert routing.max_link == 100
-    assert {tree.paths[0][1] for tree in routing.trees[0]} == {(2, 2), (1, 1), (1, 3)}
+    assert routing.max_link == 75
+    assert {tree.paths[0][1] for tree in routing.trees[0]} == {(2, 2), (1, 1), (1, 3), (0, 2)}
 
 
 def test_slow_links_between_chips_are_spared() -> None:
@@ -303,3 +304,44 @@ def test_refused() -> None:
         route([], Mesh(6, 6), channels=0)
     with pytest.raises(ValueError, match="cannot route by 'yx'"):
         route([], Mesh(6, 6), method="yx")  # type: ignore[arg-type]
+
+
+def test_links_carry_what_some_sink_behind_them_needs() -> None:
+    """Three sinks in a row need 5, 7 and 11 flits of 23, no two of them the same ones."""
+    net = PlacedNet((0, 0), ((1, 0), (2, 0), (3, 0)), 23, ((1, 5), (2, 7), (4, 11)))
+    over = flits_over(net, xy_tree(net))
+    assert over == {((0, 0), (1, 0)): 23, ((1, 0), (2, 0)): 18, ((2, 0), (3, 0)): 11}
+    routing = route([net], Mesh(4, 1))
+    assert (routing.max_link, routing.flit_hops) == (23, 23 + 18 + 11)
+
+
+@settings(max_examples=30)
+@given(cases(), st.integers(0, 10**6))
+def test_runs_are_what_their_streams_would_be_alone(
+    case: tuple[list[PlacedNet], Mesh], seed: int
+) -> None:
+    """Over any tree of a net, its runs make the load that a net for each run would make."""
+    nets, mesh = case
+    draw = random.Random(seed)
+    for net in nets:
+        every = range(1, 1 << len(net.sinks))
+        runs = tuple((sinks, draw.randrange(99)) for sinks in draw.sample(every, len(every) // 2))
+        cut = PlacedNet(net.source, net.sinks, sum(f for _, f in runs), runs)
+        for paths in candidate_trees(net, mesh) if runs else ():
+            expected: dict[Link, int] = defaultdict(int)
+            for sinks, flits in runs:
+                ways = (p for n, p in enumerate(paths) if sinks >> n & 1)
+                for link in {link for path in ways for link in pairwise(path)}:
+                    expected[link] += flits
+            found = flits_over(cut, paths)
+            assert {link: flits for link, flits in found.items() if flits} == {
+                link: flits for link, flits in expected.items() if flits
+            }
+
+
+@pytest.mark.parametrize("runs", [((1, 4),), ((0, 5),), ((4, 5),), ((1, 6), (2, -1))])
+def test_runs_that_are_no_parts_of_their_net_are_refused(
+    runs: tuple[tuple[int, int], ...],
+) -> None:
+    with pytest.raises(ValueError, match="are not 5 flits"):
+        PlacedNet((0, 0), ((1, 0), (2, 0)), 5, runs)

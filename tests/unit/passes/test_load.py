@@ -12,7 +12,7 @@ from elsac.context import Blobs, CompileError
 from elsac.dialects import token
 from elsac.passes.bands import cuts, lines_of
 from elsac.passes.capacity import Part
-from elsac.passes.estimate_load import read_profile
+from elsac.passes.estimate_load import Profile, read_profile
 from elsac.passes.load import Load, rows_per_line
 from elsac.passes.tiles import Tiling, retile
 from elsac.runtime.packets import Baer
@@ -130,6 +130,12 @@ def test_batches_are_as_wide_as_the_adder_trees() -> None:
     assert network.load.row_cycles(network.actors["conv"]) == (1 + 1) + (1 + 1) + 1
 
 
+def test_lines_of_wide_maps_make_batches_of_their_own() -> None:
+    """Three lines of a map of width 3 are more rows than 8 queues."""
+    network = Network(input_queues=8)
+    assert network.load.row_cycles(network.actors["conv"]) == (3 * 1 + 1) + (3 * 1 + 1) + 1
+
+
 def test_rounding_opens_no_batch() -> None:
     """0.4 + 14 x 0.4 is 6, three batches of 2, though a little more in floating point."""
     assert 0.4 + 14 * 0.4 > 6
@@ -215,9 +221,9 @@ def profile(path: Path, **layer: object) -> Path:
 
 
 def test_a_profile_is_read_layer_by_layer(tmp_path: Path) -> None:
-    rates = read_profile(profile(tmp_path, spikes_per_step=[4, 1, 0.5, 0]))
-    assert rates == {"conv": (1.0, 0.25, 0.125, 0.0)}
-    assert read_profile(profile(tmp_path, spikes_per_step=[])) == {"conv": ()}
+    found = read_profile(profile(tmp_path, spikes_per_step=[4, 1, 0.5, 0]))
+    assert found == Profile({"conv": (1.0, 0.25, 0.125, 0.0)}, {"conv": 4}, complete=True)
+    assert read_profile(profile(tmp_path, spikes_per_step=[])).rates == {"conv": ()}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from elsac.runtime.program import (
     ALWAYS,
     CONSTANTS,
     CORE,
+    DECISION,
+    LOGITS,
     MAP,
     NEVER,
     PORT,
@@ -38,9 +40,12 @@ def small_program() -> Program:
         ("fire", {"stairs": 0}),
         ("send", {}),
         ("end", {}),
+        ("report", {"logits": 0}),
+        ("exit", {"decision": 0}),
+        ("end", {}),
     )
-    source = (0, 0, 0, 4, 2, 0, 0, -7, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1)
-    tile = (1, 1, 1, 4, 3, 0, 0, 0, 3, 9, 0, 0, 0, 1, 13, 4, -1, -1, 1, 0)
+    source = (0, 0, 0, 4, 2, 0, 0, -7, 7, 0, 0, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 1, 4)
+    tile = (1, 1, 1, 4, 3, 0, 0, 0, 3, 9, 0, 0, 0, 1, 13, 16, 4, -1, -1, 1, 0, 1, 4)
     thresholds = np.array(
         [[1, 11, 22, ALWAYS, -9, 3, NEVER, NEVER, NEVER], [5, 15, 26, -4, 6, 17, 9, 19, 30]],
         dtype=np.int64,
@@ -50,7 +55,7 @@ def small_program() -> Program:
         bindings={"inputs": [{"name": "x", "scale": (0.1).hex(), "zero": 0, "head": []}]},
         layers=["input", "conv; 1"],
         code=code,
-        cores=np.array([(0, 0, 0, 1, 0, 3), (1, 0, 1, 1, 3, 13)], dtype=CORE),
+        cores=np.array([(0, 0, 0, 1, 0, 3), (1, 0, 1, 1, 3, 16)], dtype=CORE),
         threads=np.array([source, tile], dtype=THREAD),
         ports=np.array([(0, 0, 4, 0, 4, 3, 9)], dtype=PORT),
         windows=np.array([(2, 2, 2, 2, 3, 3, 1, 1, 1, 1, 1, 1)], dtype=WINDOW),
@@ -59,6 +64,8 @@ def small_program() -> Program:
         stairs=np.array([(0, 2, 3, 0, 3, 0)], dtype=STAIRS),
         maps=np.array([(0, 4, 2, 0, 3)], dtype=MAP),
         routes=np.array([(1, 0, 1, 0, 1, 0, 0, 4, 64)], dtype=ROUTE),
+        logits=np.array([(0, 0, 0, 2, 2, 0, 0, 3)], dtype=LOGITS),
+        decisions=np.array([(0, 1, 8, 0)], dtype=DECISION),
         weights=np.concatenate([np.arange(54) % 16 - 8, [2047, -2048]]).astype(np.int32),
         thresholds=thresholds.reshape(-1),
         row_classes=np.array([0, 0, 1, 1], dtype=np.int32),
@@ -67,6 +74,8 @@ def small_program() -> Program:
         map_indptr=np.array([0, 1, 2, 3, 3, 3, 3, 3, 3], dtype=np.int64),
         map_targets=np.array([[0, 1], [1, 2], [3, 0]], dtype=np.int32),
         links=np.array([[0, 1]], dtype=np.int32),
+        scales=np.array([[1 << 40, -5], [-(1 << 39), 1 << 50]], dtype=np.int64),
+        exps=np.arange(256, dtype=np.int32),
         arrays={
             "head/w": np.linspace(0, 1, 6, dtype=np.float32).reshape(2, 3),
             "scalar": np.array(7, dtype=np.int64),

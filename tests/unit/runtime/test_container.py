@@ -120,7 +120,7 @@ def test_foreign(data: bytes, message: str) -> None:
 def test_versions() -> None:
     newer = {"magic": container.MAGIC, "version": FORMAT_VERSION + 1, "anything": []}
     message = refusal(archive([("elsac", json.dumps(newer).encode()), ("more", b"")]))
-    assert "made by a newer elsac: format 3, expected 2" in message
+    assert "made by a newer elsac: format 4, expected 3" in message
     assert "made by an older elsac" in refusal(
         archive([("elsac", json.dumps({**newer, "version": 0}).encode())])
     )

@@ -551,6 +551,22 @@ def test_wrong_trees_are_refused(trees: list[tuple[int, int]], message: str) -> 
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([[0, 1, 2], [0, 256, 257, 1]], "tree 0 comes to place 1 from 257, also from 0"),
+        ([[0, 1, 2], [0, 256, 0, 1]], "tree 0 comes to place 0 from 256, where it starts"),
+    ],
+)
+def test_what_comes_to_a_place_twice_is_no_tree(paths: list[list[int]], message: str) -> None:
+    builder = Builder()
+    builder.source((1, 2), 1, 0, 7, "analog")
+    with_routes(builder, [(path, (0, 1, 0, 2)) for path in paths])
+    with pytest.raises(ImageError) as caught:
+        load_image(builder.program())
+    assert message in str(caught.value)
+
+
 def test_wrong_packets_are_refused() -> None:
     def packet(**fields: Any) -> Any:
         def change(program: Any) -> None:

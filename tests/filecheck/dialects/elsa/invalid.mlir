@@ -188,3 +188,25 @@ elsa.port @t0 base 0 spines 2 to 5 of 4 spikes {
   elsa.end
 }
 // CHECK: the spines that are delivered are a range of the stream's
+
+// -----
+
+elsa.decision @d "luck" in @t1 of 2 exps @exps
+// CHECK: the rule of a decision is one of class, objectness
+
+// -----
+
+elsa.logits @l "spikes" from 0 step 1 of 2 to @d at 0 scales @scales shift 30
+// CHECK: logits are of the kind charge or tracer
+
+// -----
+
+elsa.thread @t0 of "x" {order = 0 : i64, rows = 4 : i64, columns = 2 : i64, column_base = 0 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 15 : i64, membrane_bits = 0 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
+^bb0:
+} row {
+  elsa.end
+} step {
+  elsa.send
+  elsa.end
+}
+// CHECK: 'send' does not stand in a handler of this kind

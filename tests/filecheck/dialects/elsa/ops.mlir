@@ -35,6 +35,38 @@ elsa.map @map0 @starts targets @targets spines 2 channels 2
 // CHECK:   elsa.map @map0 @starts targets @targets spines 2 channels 2
 // GENERIC: "elsa.map"() <{sym_name = "map0", starts = @starts, targets = @targets, spines = 2 : i64, channels = 2 : i64}>
 
+// What threads report of the answer so far, and the decision to end the sample by it.
+net.blob @exps : tensor<2xi32> ints [1, 1]
+net.blob @scales : tensor<2x2xi64> ints [5, 6, 7, 8]
+elsa.decision @decision0 "class" in @t2 of 2 exps @exps
+elsa.logits @logits0 "charge" from 0 step 1 of 2 to @decision0 at 0 scales @scales shift 30
+// CHECK:   elsa.decision @decision0 "class" in @t2 of 2 exps @exps
+// GENERIC: "elsa.decision"() <{sym_name = "decision0", rule = "class", thread = @t2, values = 2 : i64, exps = @exps}>
+// CHECK:   elsa.logits @logits0 "charge" from 0 step 1 of 2 to @decision0 at 0 scales @scales shift 30
+// GENERIC: "elsa.logits"() <{sym_name = "logits0", kind = "charge", first = 0 : i64, stride = 1 : i64, count = 2 : i64, decision = @decision0, base = 0 : i64, scales = @scales, shift = 30 : i64}>
+
+elsa.core @core9 at [0, 0] {
+  // A thread with a part of the answer has a fourth handler, for the end of a step.
+  elsa.thread @t2 of "head" {order = 2 : i64, rows = 1 : i64, columns = 2 : i64, column_base = 0 : i64, row_base = 0 : i64, lo = 0 : i64, hi = 0 : i64, membrane_bits = 9 : i64, trace_spines = 0 : i64, trace_columns = 0 : i64} depends @depends routes [] {
+  ^bb0:
+  } row {
+    elsa.end
+  } step {
+    elsa.report @logits0
+    elsa.exit @decision0
+    elsa.end
+  }
+}
+// CHECK:        } row {
+// CHECK-NEXT:     elsa.end
+// CHECK-NEXT:   } step {
+// CHECK-NEXT:     elsa.report @logits0
+// CHECK-NEXT:     elsa.exit @decision0
+// CHECK-NEXT:     elsa.end
+// CHECK-NEXT:   }
+// GENERIC: "elsa.report"() <{logits = @logits0}>
+// GENERIC: "elsa.exit"() <{decision = @decision0}>
+
 // A core stands at a place of the mesh and has threads.
 elsa.core @core0 at [1, 0] {
   // The thread of an input puts spikes into the network. It has no ports: `^bb0` says that its block is empty.

@@ -1,0 +1,62 @@
+"""The `elsa` dialect: cores, threads, handlers, instructions, and the tables that they index.
+
+The instruction ops are made from the ISA table, one class for each row, so that what can be said
+here is what a core executes. An operand that indexes a table is a symbol here and a number in the
+word. Bulk data stay in blobs.
+"""
+
+from xdsl.ir import Dialect
+
+from elsac.dialects.elsa.instructions import INSTRUCTIONS, InstructionOp, check_handler, instruction
+from elsac.dialects.elsa.tables import (
+    ConstantsOp,
+    DecisionOp,
+    InputOp,
+    LogitsOp,
+    MapOp,
+    ReadingOp,
+    StairsOp,
+    WeightsOp,
+    WindowOp,
+)
+from elsac.dialects.elsa.threads import CoreOp, PortOp, ThreadOp
+
+__all__ = [
+    "INSTRUCTIONS",
+    "ConstantsOp",
+    "CoreOp",
+    "DecisionOp",
+    "Elsa",
+    "InputOp",
+    "InstructionOp",
+    "LogitsOp",
+    "MapOp",
+    "PortOp",
+    "ReadingOp",
+    "StairsOp",
+    "ThreadOp",
+    "WeightsOp",
+    "WindowOp",
+    "check_handler",
+    "instruction",
+]
+
+Elsa = Dialect(
+    "elsa",
+    [
+        WindowOp,
+        WeightsOp,
+        ConstantsOp,
+        StairsOp,
+        MapOp,
+        DecisionOp,
+        LogitsOp,
+        CoreOp,
+        ThreadOp,
+        PortOp,
+        InputOp,
+        ReadingOp,
+        *INSTRUCTIONS.values(),
+    ],
+    [],
+)
