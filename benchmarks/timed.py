@@ -128,6 +128,12 @@ class Run:
     program: Program
     image: Image
     activity: Activity
+    rows: list[Any]
+    """The tracers of its inputs."""
+
+    def again(self) -> None:
+        """Run the image once more, without its activity."""
+        run_sample(self.image, self.rows)
 
     def time(
         self,
@@ -218,9 +224,10 @@ def prepare(
     image = load_image(program)
     host = Host(program)
     tracers = host.tracers(host.check(inputs))
-    outcome = run_sample(image, [rows[0] for rows in tracers], activity=True)
+    rows = [rows[0] for rows in tracers]
+    outcome = run_sample(image, rows, activity=True)
     assert outcome.activity is not None
-    return Run(network, target, program, image, outcome.activity)
+    return Run(network, target, program, image, outcome.activity, rows)
 
 
 def _program(onnx: Path, target: Target, options: Options, folder: Path) -> Program:

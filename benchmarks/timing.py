@@ -43,20 +43,23 @@ AIM = {"first": 0.35, "last": 0.5, "energy_uj": 1.0}
 """What a network has to reach of the artifact's figures."""
 
 BARE = Options(tiling="columns", placement="hilbert", routing="xy")
-FULL = Options()
+FULL = Options(packet="bundle", schedule="columns")
+"""Our packets, and images that enter column by column: each row then gathers whole batches."""
 OFF = {
     "row tiles": replace(FULL, tiling="columns"),
     "placement": replace(FULL, placement="hilbert"),
     "routes": replace(FULL, routing="xy"),
+    "bundle packets": replace(FULL, packet="baer"),
+    "columns first": replace(FULL, schedule="raster"),
 }
 """Levers of the compiler, each switched off from the full set."""
 STAIRS = {
     "column tiles, Hilbert curve, X-Y": BARE,
     "+ row tiles": replace(BARE, tiling="both"),
     "+ placement": replace(BARE, tiling="both", placement=None),
-    "+ routes off the busiest link": FULL,
+    "+ routes off the busiest link": Options(),
+    "+ bundle packets, columns first": FULL,
 }
-BUNDLES = replace(FULL, packet="bundle")
 
 
 def figures(
@@ -121,9 +124,6 @@ def levers(network: str, zoo: Path, coarse: bool, full: Run) -> dict[str, dict[s
     for credits in (1, 2, 4):
         label = f"endless room on the mesh (pipeline), credit of {credits}"
         found[label] = figures(full, model="pipeline", credits=credits)
-    found["packets of kind bundle, not baer"] = figures(
-        load(network, zoo, BUNDLES, chip, coarse=coarse)
-    )
     bare = load(network, zoo, BARE, chip, coarse=coarse)
     found["nothing: column tiles, Hilbert, X-Y, every row fires"] = figures(bare, awake)
     for name, options in STAIRS.items():
@@ -143,7 +143,7 @@ def measure(
     network: str, zoo: Path, chip: Target, coarse: bool, with_levers: bool
 ) -> dict[str, Any]:
     """Everything about one network."""
-    run = load(network, zoo, target=chip, coarse=coarse)
+    run = load(network, zoo, FULL, chip, coarse=coarse)
     ours, theirs = figures(run), artifact_of(network)
     stated = asdict_of(theirs)
     return {

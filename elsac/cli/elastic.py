@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from elsac.runtime.bindings import Host
+    from elsac.runtime.calibration import Calibration
     from elsac.runtime.exiting import Exit
+    from elsac.runtime.program import Program
     from elsac.runtime.run import RunResult
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -30,7 +33,8 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--elastic",
         is_flag=True,
-        help="Show accuracy, mismatch and exits for all steps and thresholds, from full runs.",
+        help="Show accuracy, mismatch and exits for all steps and thresholds, from full runs. "
+        "Nothing ends early: --exit-confidence adds a threshold, --exit-stable holds for all.",
     ),
     click.option(
         "--calibrate",
@@ -42,18 +46,14 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--calibration-split",
         type=_OPEN,
-        default=0.5,
-        show_default=True,
         metavar="SHARE",
-        help="Share of the inputs that a threshold is chosen on.",
+        help="With --calibrate: share of the inputs that a threshold is chosen on; else 0.5.",
     ),
     click.option(
         "--calibration-seed",
         type=click.IntRange(min=0),
-        default=0,
-        show_default=True,
         metavar="SEED",
-        help="Of the split.",
+        help="With --calibrate: of the split; else 0.",
     ),
 )
 
@@ -69,6 +69,9 @@ def check(chosen: dict[str, Any], labels: str | None, max_steps: int | None) -> 
     """Refuse options that need others."""
     if chosen["calibrate"] is not None and not chosen["elastic"]:
         raise click.UsageError("--calibrate needs --elastic")
+    for name in ("calibration_split", "calibration_seed"):
+        if chosen[name] is not None and chosen["calibrate"] is None:
+            raise click.UsageError(f"--{name.replace('_', '-')} needs --calibrate POINTS")
     if chosen["elastic"] and labels is None:
         raise click.UsageError("--elastic needs --labels NAME")
     if chosen["elastic"] and max_steps is not None:
@@ -85,21 +88,49 @@ def exit_of(chosen: dict[str, Any]) -> "Exit | None":
     return Exit(confidence, stable)
 
 
+def check_calibration(
+    chosen: dict[str, Any], program: "Program", host: "Host", arrays: Any, labels: Any
+) -> None:
+    """Refuse before the run what could not be calibrated after it; raise `InputError`."""
+    if chosen["calibrate"] is None:
+        return
+    import numpy as np
+
+    from elsac.runtime.calibration import parts
+    from elsac.runtime.exiting import obstacle, rule_of_program
+
+    truth = np.asarray(labels).reshape(-1)
+    # Where they do not belong together, the run says what is wrong.
+    if all(np.shape(array)[:1] == truth.shape for array in arrays.values()):
+        rule = None if obstacle(program, host) else rule_of_program(program)
+        parts(truth, rule, _calibration(chosen))
+
+
+def _calibration(chosen: dict[str, Any]) -> "Calibration":
+    from elsac.runtime.calibration import Calibration
+
+    split, seed = chosen["calibration_split"], chosen["calibration_seed"]
+    return Calibration(chosen["calibrate"], 0.5 if split is None else split, seed or 0)
+
+
 def measure(
     result: "RunResult",
     chosen: dict[str, Any],
     step_cycles: Any = None,
     step_energy_uj: Any = None,
-) -> Any:
-    """The figures of the curve (:class:`elsac.runtime.elastic.Elastic`); None without --elastic.
+) -> tuple[Any, str | None]:
+    """The figures of the curve, and why they have no calibration although it was asked for.
+
+    The figures are an :class:`elsac.runtime.elastic.Elastic`, None without --elastic.
 
     Costs are [samples, steps], as `elsac.runtime.elastic.elastic` takes them.
     """
     if result.curve is None:
-        return None
+        return None, None
     from dataclasses import replace
 
-    from elsac.runtime.calibration import Calibration, calibrate
+    from elsac.runtime.bindings import InputError
+    from elsac.runtime.calibration import calibrate
     from elsac.runtime.elastic import GRID, elastic, with_costs
 
     stable, confidence = chosen["exit_stable"] or 0, chosen["exit_confidence"]
@@ -107,8 +138,10 @@ def measure(
     curve = result.curve
     found = elastic(curve, step_cycles, step_energy_uj, grid, stable)
     if chosen["calibrate"] is None:
-        return found
-    how = Calibration(chosen["calibrate"], chosen["calibration_split"], chosen["calibration_seed"])
-    return replace(
-        found, calibration=calibrate(with_costs(curve, step_cycles, step_energy_uj), how, stable)
-    )
+        return found, None
+    try:  # of an interrupted run, too little may be left
+        how = _calibration(chosen)
+        made = calibrate(with_costs(curve, step_cycles, step_energy_uj), how, stable)
+    except InputError as error:
+        return found, f"not calibrated: {error}"
+    return replace(found, calibration=made), None

@@ -46,8 +46,9 @@ def command(
     if len(reports) > MAX_RUNS:
         raise click.UsageError(f"--run can be given at most {MAX_RUNS} times")
 
-    from elsac.cli import files
+    from elsac.cli import files, standard
 
+    standard.taken(output=output, csv=csv_file, trace=trace)
     files.check_writable(output, csv_file, trace)
     for read in (*programs, *reports):
         files.check_distinct(read, output, csv_file, trace)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from elsac.cli import elastic, timing
+from elsac.cli import elastic, standard, timing
 from elsac.cli.common import images_option, progress, warn
 from elsac.cli.elastic import elastic_options
 from elsac.cli.group import INTERRUPTED
@@ -73,6 +73,8 @@ def command(
         raise click.UsageError("--compare needs --stream")
     elastic.check(early, labels, max_steps)
     timing.check(early)
+    csv, trace, read = early["csv"], early["trace"], (program, source, early["timing_target"])
+    to_error = standard.taken(json=report, trace=trace, csv=csv)
     if stream and (early["elastic"] or elastic.exit_of(early)):
         raise click.UsageError("--stream runs every frame in full; leave out exits and --elastic")
 
@@ -87,10 +89,10 @@ def command(
     from elsac.runtime.run import run_program
     from elsac.runtime.stream import Stream
 
-    written = (output, dump_tensors, report, early["trace"], early["csv"])
+    written = (output, dump_tensors, report, trace, csv)
     files.check_writable(*written)
-    for read in (program, source):
-        files.check_distinct(read, *written)
+    for path in filter(None, read):
+        files.check_distinct(path, *written)
     data = container.read(program)
     compiled = container.from_bytes(data, program)
     host = Host(compiled)
@@ -98,6 +100,7 @@ def command(
     if output is not None:
         check_names(host.outputs)
     arrays, truth = files.select(source, files.read_arrays(source), names, labels, images)
+    elastic.check_calibration(early, compiled, host, arrays, truth)
     meter = timing.meter_of(early, compiled)
     frames = Stream(compare, meter or run_sample) if stream else None
     try:
@@ -120,7 +123,7 @@ def command(
         raise files.FileError(f"{source}: {error}") from None
     streamed = frames.result(result) if frames else None
     costs = timing.costs(meter, result.samples)
-    curve = elastic.measure(result, early, *costs)
+    curve, uncalibrated = elastic.measure(result, early, *costs)
     if output is not None:
         files.write_arrays(output, output_arrays(result))
     if dump_tensors is not None:
@@ -132,14 +135,14 @@ def command(
     if report is not None:
         files.write_json(report, found)
     timing.write(early, found, compiled)
-    click.echo(run_summary(result, compiled), err=report == "-")
+    click.echo(run_summary(result, compiled), err=to_error)
     if meter:
-        click.echo(timing.summary(found), err=report == "-")
+        click.echo(timing.summary(found), err=to_error)
     if curve:
-        click.echo("\n" + elastic_summary(curve), err=report == "-")
+        click.echo("\n" + elastic_summary(curve), err=to_error)
     if streamed:
-        click.echo(stream_summary(streamed), err=report == "-")
-    for warning in result.warnings:
+        click.echo(stream_summary(streamed), err=to_error)
+    for warning in (*result.warnings, *filter(None, [uncalibrated])):
         warn(f"warning: {warning}")
     if result.interrupted:
         warn(f"interrupted after {result.samples} samples; what is shown and written is of these")

@@ -21,7 +21,7 @@ OPTIONS: tuple[Decorator, ...] = (
         "--pattern",
         type=click.Choice(["spine", "layer", "lbl", "none"]),
         help="What may overlap: spines (default); layers, step by step; layers, all steps at once; "
-        "nothing.",
+        "nothing. All but spines with --timing pipeline alone.",
     ),
     click.option(
         "--product",
@@ -50,11 +50,15 @@ def timing_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def check(chosen: dict[str, Any]) -> None:
-    """Refuse options that need --timing."""
+    """Refuse options that need --timing, or another one."""
     for name in ("pattern", "product", "timing_target", "trace"):
         if chosen[name] is not None and chosen["timing"] is None:
             option = "--" + name.replace("_", "-")
             raise click.UsageError(f"{option} needs --timing pipeline or --timing network")
+    if chosen["timing"] == "network" and chosen["pattern"] not in (None, "spine"):
+        raise click.UsageError(
+            f"--pattern {chosen['pattern']} needs --timing pipeline; the network model takes spine"
+        )
 
 
 def meter_of(chosen: dict[str, Any], program: "Program") -> "Meter | None":

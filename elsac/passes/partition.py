@@ -2,7 +2,7 @@
 
 What is possible for each layer comes from `layouts.py`, the choice from `elsac.mapping.partition`.
 `tiling` says what may be cut: "columns" (the paper), or "both" columns and lines. `objective` is
-"latency" (the busiest core), "energy" (traffic and copies of weights) or "cores". `effort` is how
+"latency" (the busiest core), "energy" (traffic, copies, PE cycles) or "cores". `effort` is how
 long the solvers may look: 0 takes the first layout that fits, 2 asks for a proof.
 """
 

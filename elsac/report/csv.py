@@ -17,7 +17,8 @@ def layers_csv(runs: Sequence[Run]) -> str:
     """One line for each layer of each run, below a heading; what is not known stays empty.
 
     Columns are `run`, `layer`, :data:`COLUMNS`, then `energy_uj:COMPONENT` for every component that
-    some layer has. Counts, cycles and energy are means of an input; RFC 4180, lines end in LF.
+    some layer has. Counts, busy cycles and energy are means of an input; `first_cycle` and
+    `last_cycle` are of the first timed input. RFC 4180, lines end in LF.
     """
     rows = [(run.label, layer) for run in runs for layer in layers_of(run)]
     components = list(dict.fromkeys(name for _, layer in rows for name in layer.components))

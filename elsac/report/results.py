@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from elsac import __version__
 from elsac.report.exits import exit_report
+from elsac.report.schema import REPORT_VERSION
 from elsac.runtime.program import Program
 from elsac.runtime.run import RunError, RunResult
 
@@ -47,6 +48,7 @@ def run_report(result: RunResult, program: Program, program_sha256: str) -> dict
     """Return everything that was counted, in JSON types."""
     header = program.header
     return {
+        "report_version": REPORT_VERSION,
         "elsac": __version__,
         "network": header.get("network"),
         "program_sha256": program_sha256,

@@ -9,7 +9,7 @@ from elsac.runtime.program import Program
 
 MISSING = {
     "timing": "Run with `elsac run --timing pipeline --json FILE` to see this.",
-    "energy": "Run with `elsac run --energy --json FILE` to see this.",
+    "energy": "Run with `elsac run --timing pipeline --json FILE` to see this.",
     "elastic": "Run with `elsac run --labels NAME --elastic --json FILE` to see this.",
     "program": "Give the program of this run to `elsac report` as well to see this.",
 }
@@ -82,7 +82,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Layer:
-    """What is known of a layer, means of an input; None where the run did not measure it."""
+    """What is known of a layer; None where the run did not measure it.
+
+    All are means of an input, but for what is said otherwise.
+    """
 
     name: str
     neurons: float
@@ -95,6 +98,7 @@ class Layer:
     steps: float
     """Steps until its last spike, the most over all inputs."""
     first_cycle: float | None
+    """Of the first timed input, as the next one."""
     last_cycle: float | None
     busy_cycles: float | None
     utilization: float | None

@@ -207,6 +207,9 @@ _TIMING = _table(
             _table({"from": _place, "to": _place, "flits": _number}, {"load": _number})
         ),
         "injection_rate": _number,
+        "flit_hops": _number,
+        "stalled_cycles": _number,
+        "target": _text,
         "target_sha256": _text,
     },
 )  # fmt: skip
@@ -225,6 +228,8 @@ _ENERGY = _table(
         "pj_per_sop": _number,
         "tops_per_w": _number,
         "gops": _number,
+        "gsops": _number,
+        "local_flits": _number,
     },
 )
 

@@ -23,6 +23,8 @@ def timing_rows(timing: Mapping[str, Any]) -> list[tuple[str, str]]:
     first = timing.get("first_response_cycles")
     if first is not None:
         rows.append(("first answer", f"{first:,.1f} cycles  ({duration(first, clock)})"))
+    if timing.get("stalled_cycles") is not None:
+        rows.append(("stalled", f"{timing['stalled_cycles']:,.1f} cycles of flits, over all links"))
     if timing.get("injection_rate") is not None:
         rows.append(("injection", f"{timing['injection_rate']:.4f} flits per node and cycle"))
     return rows

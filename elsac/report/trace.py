@@ -1,7 +1,7 @@
 """A run as a Chrome trace (JSON), which https://ui.perfetto.dev and chrome://tracing open.
 
 A process is a core, a thread a tile, a slice the rows that the tile fired in one step. Timestamps
-are microseconds: cycles divided by the clock. Tiles are those of the first timed input.
+are microseconds: cycles divided by the clock. Tiles and layers are those of the first timed input.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -87,7 +87,7 @@ def _tracks(timing: Mapping[str, Any]) -> tuple[list[_Track], str]:
     layers = [
         _Track(LAYERS, row["name"], _steps(row), row["busy"]) for row in timing["layers"] or []
     ]
-    return layers, "a layer, mean of the timed inputs"
+    return layers, "a layer, in the first timed input"
 
 
 def _count(rows: Sequence[Mapping[str, Any]]) -> int:

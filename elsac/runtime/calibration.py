@@ -42,6 +42,22 @@ def stratified(labels: Ints, share: float, seed: int) -> NDArray[np.bool_]:
     return chosen
 
 
+def parts(labels: Ints, rule: str | None, how: Calibration) -> NDArray[np.bool_]:
+    """Mark the samples that a threshold is chosen on, [samples]; `rule` is that of the curve.
+
+    Raises :class:`InputError` for too few samples, and for a rule of None.
+    """
+    if rule is None:
+        raise InputError("there is no threshold to calibrate: the program has no usable confidence")
+    mask = stratified(labels, how.split, how.seed)
+    if not 0 < mask.sum() < len(mask):
+        raise InputError(
+            f"{len(mask)} samples cannot be split to calibrate; give more, or another "
+            "--calibration-split"
+        )
+    return mask
+
+
 def calibrate(curve: Curve, how: Calibration, stable: int = 0) -> dict[str, Any]:
     """Return the threshold with the least mean latency within the budget, and the outcome, as JSON.
 
@@ -50,14 +66,7 @@ def calibrate(curve: Curve, how: Calibration, stable: int = 0) -> dict[str, Any]
     about the other samples, which had no part in the choice. Raises :class:`InputError` for too few
     samples, or a curve without usable confidence.
     """
-    if curve.rule is None:
-        raise InputError("there is no threshold to calibrate: the program has no usable confidence")
-    mask = stratified(curve.labels, how.split, how.seed)
-    if not 0 < mask.sum() < len(mask):
-        raise InputError(
-            f"{len(mask)} samples cannot be split to calibrate; give more, or another "
-            "--calibration-split"
-        )
+    mask = parts(curve.labels, curve.rule, how)
     seen, others = curve.part(mask), curve.part(~mask)
     full = full_run(seen)
     floor = full.accuracy - how.points / 100 - 1e-12

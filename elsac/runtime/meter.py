@@ -1,8 +1,9 @@
 """Time and energy of a run: a meter stands in for `run_sample` and times what it sees."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,14 @@ from elsac.runtime.emulator import Image, Outcome, run_sample
 from elsac.runtime.energy import COMPONENTS, chip_area, energy, program_shapes
 from elsac.runtime.program import Program
 from elsac.runtime.timing.counts import KINDS, LOCAL_FLITS, SOPS
-from elsac.runtime.timing.models import Model, Pattern, Product, Timer, TimingError
+from elsac.runtime.timing.models import (
+    Model,
+    Pattern,
+    Product,
+    Timer,
+    TimingError,
+    check_options,
+)
 from elsac.runtime.timing.result import Timing
 from elsac.targets import Target
 
@@ -23,6 +31,9 @@ class Meter:
 
     `target` is the chip that is timed: the program's own, or one that differs in what time and
     energy cost, but not in its cores. Raises :class:`TimingError`.
+
+    Loading is charged to every sample, as each begins with a chip that holds nothing; frames of a
+    stream run on a machine that keeps its state, and only the first one is charged.
     """
 
     def __init__(
@@ -34,14 +45,19 @@ class Meter:
         product: Product = "gustavson",
     ) -> None:
         check_target(program, target)
+        check_options(program, target, model, pattern)
         self.program, self.target = program, target
         self.options = model, pattern, product
         self.shapes = program_shapes(target, program)
         self.timings: list[Timing] = []
-        self.energies: list[Reals] = []  # pJ of each step's answer, [steps]
-        self.totals: list[Any] = []  # pJ [threads, COMPONENTS] of each sample
-        self.leaked: list[float] = []
+        """The first one whole; of the others `cycles`, `step_cycles`, `counts` and `stalled`, since
+        all of thousands of samples would fill the memory.
+        """
+        self.energies: list[Reals] = []
+        """pJ of each step's answer, [steps]."""
+        self._sums: _Sums | None = None
         self._timer: Timer | None = None
+        self._machine: Any = None  # that ran the last frame of a stream
 
     def __call__(
         self, image: Image, inputs: Any, *args: Any, exits: Any = None, **options: Any
@@ -58,21 +74,27 @@ class Meter:
         else:
             outcome, full = run(exits=exits), run(activity=True)
         stop = outcome.steps - 1 if outcome.exited else None
-        self.add(image, full, stop)
+        machine = options.get("machine")
+        self.add(image, full, stop, loaded=machine is None or machine is not self._machine)
+        self._machine = machine
         return outcome
 
-    def add(self, image: Image, outcome: Outcome, stop: int | None = None) -> Timing:
-        """Time a sample that was run with its activity."""
+    def add(
+        self, image: Image, outcome: Outcome, stop: int | None = None, loaded: bool = True
+    ) -> Timing:
+        """Time a sample that was run with its activity; `loaded` charges the loading."""
         if self._timer is None or self._timer.image is not image:
             self._timer = Timer(image, self.target, *self.options)
             self._linear = _Linear(self.target, self.shapes)
         assert outcome.activity is not None
         timing = self._timer.time(outcome.activity, stop)
-        here = energy(self.target, self.shapes, timing.counts, max(timing.cycles, 0))
-        self.timings.append(timing)
-        self.totals.append(here.picojoules)
-        self.leaked.append(float(here.leakage.sum()))
-        self.energies.append(self._linear.picojoules(timing))
+        here = energy(self.target, self.shapes, timing.counts, max(timing.cycles, 0), loaded)
+        answers = self._linear.picojoules(timing, loaded)
+        sums = _Sums(1, timing.busy, timing.links[:, 2], here.picojoules, float(here.leakage.sum()))
+        kept = timing if self._sums is None else _slim(timing)
+        self._sums = sums if self._sums is None else self._sums.plus(sums)
+        self.timings.append(kept)
+        self.energies.append(answers)
         return timing
 
     def cycles(self, samples: int) -> Reals:
@@ -90,11 +112,12 @@ class Meter:
         return {"timing": self._timing(), "energy": self._energy()}
 
     def _timing(self) -> dict[str, Any]:
-        program, timings = self.program, self.timings
+        assert self._sums is not None
+        program, timings, count = self.program, self.timings, len(self.timings)
         model, pattern, product = self.options
         cycles = np.array([t.cycles for t in timings], np.float64)
         one = timings[0]
-        busy = np.mean([t.busy for t in timings], axis=0)
+        busy = self._sums.busy / self._sums.samples
         threads, width = program.threads, self.target.mesh_width
         layer = threads["layer"]
         parts = np.maximum(-(-threads["rows"] // np.maximum(threads["pe_rows"], 1)), 1)
@@ -103,8 +126,8 @@ class Meter:
         by_layer = np.bincount(layer, work, len(program.layers))
         held = np.bincount(layer, pes, len(program.layers))
         by_core = np.bincount(threads["core"], work, len(program.cores))
-        links = np.mean([t.links for t in timings], axis=0)
-        sent = float(np.mean([t.links[:, 2].sum() for t in timings]))
+        flits = self._sums.flits / self._sums.samples
+        stalled = [t.stalled for t in timings if t.stalled is not None]
         mean = max(float(cycles.mean()), 1.0)
         first = [t.step_cycles[0] for t in timings if len(t.step_cycles)]
         return {
@@ -114,10 +137,10 @@ class Meter:
             "clock_hz": self.target.clock_hz,
             "target": self.target.name,
             "target_sha256": self.target.sha256,
-            "inputs": len(timings),
+            "inputs": count,
             "cycles": {"mean": float(cycles.mean()), "max": int(cycles.max())},
             "first_response_cycles": float(np.mean(first)) if first else 0.0,
-            "step_cycles": self.cycles(len(timings)).mean(axis=0).tolist(),
+            "step_cycles": self.cycles(count).mean(axis=0).tolist(),
             "layers": [
                 {
                     "name": name,
@@ -154,15 +177,16 @@ class Meter:
             ],
             "links": [
                 {
-                    "from": [int(a) % width, int(a) // width],
-                    "to": [int(b) % width, int(b) // width],
-                    "flits": float(flits),
-                    "load": float(flits) / mean,
+                    "from": [a % width, a // width],
+                    "to": [b % width, b // width],
+                    "flits": sent,
+                    "load": sent / mean,
                 }
-                for a, b, flits in links
+                for (a, b), sent in zip(one.links[:, :2].tolist(), flits.tolist(), strict=True)
             ],
             "injection_rate": self._injected() / mean / self.target.cores,
-            "flit_hops": sent,
+            "flit_hops": float(flits.sum()),
+            "stalled_cycles": float(np.mean(stalled)) if stalled else None,
         }
 
     def _pe_cycles(self, busy: NDArray[Any], pes: NDArray[Any]) -> NDArray[Any]:
@@ -187,16 +211,17 @@ class Meter:
         return float(np.mean([t.counts[routed, flits].sum() for t in self.timings]))
 
     def _energy(self) -> dict[str, Any]:
+        assert self._sums is not None
         program, count = self.program, len(self.timings)
-        mean = np.sum(self.totals, axis=0) / count / 1e6  # uJ [threads, COMPONENTS]
+        mean = self._sums.picojoules / self._sums.samples / 1e6  # uJ [threads, COMPONENTS]
         layer, core = self.shapes.layer, self.shapes.core
         total = float(mean.sum())
         sops = float(np.mean([t.counts[:, SOPS].sum() for t in self.timings]))
-        cycles = max(float(np.mean([t.cycles for t in self.timings])), 1.0)
+        latency = max(float(self.cycles(count)[:, -1].mean()), 1.0)  # until the last answer
         ops = 2.0 * self.macs()
         return {
             "total_uj": total,
-            "leakage_uj": float(np.mean(self.leaked)) / 1e6,
+            "leakage_uj": self._sums.leaked / self._sums.samples / 1e6,
             "components": dict(zip(COMPONENTS, mean.sum(axis=0).tolist(), strict=True)),
             "layers": [
                 {
@@ -215,11 +240,41 @@ class Meter:
             "per_step_uj": self.energy_uj(count).mean(axis=0).tolist(),
             "area_mm2": chip_area(self.target),
             "pj_per_sop": total * 1e6 / sops if sops else None,
-            "gsops": sops * self.target.clock_hz / cycles / 1e9,
-            "gops": ops * self.target.clock_hz / cycles / 1e9,
+            "gsops": sops * self.target.clock_hz / latency / 1e9,
+            "gops": ops * self.target.clock_hz / latency / 1e9,
             "tops_per_w": ops / total / 1e6 if total else None,
             "local_flits": float(np.mean([t.counts[:, LOCAL_FLITS].sum() for t in self.timings])),
         }
+
+
+class _Sums(NamedTuple):
+    """What is added up over the samples."""
+
+    samples: int
+    busy: NDArray[Any]
+    """[threads]."""
+    flits: NDArray[Any]
+    """[links]."""
+    picojoules: Reals
+    """[threads, COMPONENTS]."""
+    leaked: float
+    """pJ."""
+
+    def plus(self, other: "_Sums") -> "_Sums":
+        """Return both together."""
+        return _Sums(
+            self.samples + other.samples,
+            self.busy + other.busy,
+            self.flits + other.flits,
+            self.picojoules + other.picojoules,
+            self.leaked + other.leaked,
+        )
+
+
+def _slim(timing: Timing) -> Timing:
+    """Return a timing without what only the first sample's is read for, and what is in the sums."""
+    none = np.zeros(0, np.int64)
+    return replace(timing, first=none, last=none, busy=none, counts_at_step=none, links=none)
 
 
 class _Linear:
@@ -228,7 +283,7 @@ class _Linear:
     def __init__(self, target: Target, shapes: Any) -> None:
         threads = len(shapes)
         none = np.zeros((threads, len(KINDS)))
-        self.base = energy(target, shapes, none, 0).total
+        self.loading = energy(target, shapes, none, 0).total
         self.leak = energy(target, shapes, none, 1e6, loaded=False).total / 1e6  # of one cycle
         factors = []
         for kind in range(len(KINDS)):
@@ -237,10 +292,16 @@ class _Linear:
             factors.append(energy(target, shapes, unit, 0, loaded=False).picojoules.sum(axis=1))
         self.factors = np.array(factors).T  # [threads, KINDS]
 
-    def picojoules(self, timing: Timing) -> Reals:
-        """Return pJ until the answer of each step stands, [steps]; -1 behind an exit."""
+    def picojoules(self, timing: Timing, loaded: bool) -> Reals:
+        """Return pJ until the answer of each step stands, [steps]; -1 behind an exit.
+
+        An input without a spike has no step, but its answer has cost what was loaded: [1].
+        """
+        base = self.loading if loaded else 0.0
+        if not len(timing.step_cycles):
+            return np.array([base])
         dynamic = np.einsum("stk,tk->s", timing.counts_at_step, self.factors)
-        total = dynamic + self.base + self.leak * timing.step_cycles
+        total = dynamic + base + self.leak * timing.step_cycles
         return np.where(timing.step_cycles < 0, -1.0, total)
 
 
@@ -256,8 +317,8 @@ def check_target(program: Program, target: Target) -> None:
 
 
 def _padded(rows: Sequence[NDArray[Any]]) -> Reals:
-    """Stack rows of different lengths; the last value of each holds."""
-    longest = max((len(row) for row in rows), default=0)
+    """Stack rows of different lengths, [rows, 1 at least]; the last value of each holds."""
+    longest = max((len(row) for row in rows), default=1) or 1
     padded = np.zeros((len(rows), longest))
     for number, row in enumerate(rows):
         good = np.asarray(row)[np.asarray(row) >= 0]

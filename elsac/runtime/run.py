@@ -22,6 +22,7 @@ from elsac.runtime.exiting import Exit, obstacle, registers_for, rule_of_program
 from elsac.runtime.labels import checked_labels, label_warnings, one_class, right_answers
 from elsac.runtime.program import Program
 from elsac.runtime.reading import Reader, Sample, stacked
+from elsac.runtime.timing.result import TimingError
 
 __all__ = ["InputError", "LayerCounts", "RunError", "RunResult", "run_program"]
 
@@ -112,11 +113,12 @@ def run_program(
     each sample. `record_steps` computes the accuracy after each step, `tensors` keeps all quantized
     tensors. `jitter` seeds a random order of events, another one for each sample. `progress` is
     called with the numbers of samples done and of all. `emulate` runs a sample in place of
-    `run_sample`: see `stream.py`. `exit` ends a sample when its answer is good enough; `elastic`
-    keeps the curve of full runs, which needs one label for each sample.
+    `run_sample`: see `stream.py` and `meter.py`. `exit` ends a sample when its answer is good
+    enough; `elastic` keeps the curve of full runs, which needs one label for each sample.
 
     Raises :class:`InputError` for inputs and labels that do not fit, :class:`RunError` for a
-    program that does not run, and `KeyboardInterrupt` only if not one sample was finished.
+    program that does not run, :class:`TimingError` where a meter cannot time it, and
+    `KeyboardInterrupt` only if not one sample was finished.
     """
     host = Host(program)
     arrays = host.check({name or None: array for name, array in inputs.items()})
@@ -208,6 +210,8 @@ def _emulate(image: Image, run: Callable[[], Outcome], number: int) -> Outcome:
             f"sample {number}: the program broke its own rules in layer '{layer}': {fault}; "
             "compile the network again"
         ) from None
+    except TimingError:
+        raise  # its line has a remedy of its own
     except ValueError as error:
         raise RunError(f"sample {number}: {error}; compile the network again") from None
 

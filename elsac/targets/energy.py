@@ -60,9 +60,11 @@ class BlockKeys:
     adder_tree_leak_nw: float = nanowatts()
     adder_tree_mm2: float = area()
     accumulator_pj: float = picojoules()
-    """The accumulators of all circuits of a PE, once: what adds graded inputs one by one."""
+    """The accumulators of all circuits of a PE, once: what adds graded inputs one by one. Charged
+    nowhere: adds are free where the artifact has accumulators."""
     accumulator_leak_nw: float = nanowatts()
     accumulator_mm2: float = area()
+    """In no sum: a PE has adder trees, whatever its threads read."""
     fire_pj: float = picojoules()
     """The fire units of all circuits of a PE, once."""
     fire_leak_nw: float = nanowatts()
@@ -96,9 +98,9 @@ class BlockKeys:
     routing_engine_leak_nw: float = nanowatts()
     routing_engine_mm2: float = area()
     flit_hop_pj: float = picojoules()
-    """One flit over one link, the routers at its ends included."""
+    """One flit of 256 bits over one link, its routers included; others by their size."""
     local_flit_pj: float = picojoules()
-    """One flit that stays on its core."""
+    """One flit of 256 bits that stays on its core; others by their size."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,11 @@ COPIED_BITS_PER_FLIT = 1024
 between cores: in a millisecond 1024 bits of SRAM leak 23 pJ, and a flit over two hops takes 26 pJ
 (constants of the published artifact: 91.1 nW per 4096 bits, 13 pJ per hop)."""
 
+BUSY_CYCLES_PER_FLIT = 4
+"""Cycles of PEs beyond those of the least busy option, by which a plan costs as much as by a flit:
+tiles of few columns all serve every spike, and a batch of 12 spikes costs a PE about 7 pJ in
+queues, membranes and firing, whatever its columns (constants of the published artifact)."""
+
 
 @dataclass(frozen=True)
 class Option:
@@ -35,6 +40,11 @@ class Option:
     def tiles(self) -> int:
         """Number of tiles."""
         return self.column_tiles * self.row_tiles
+
+    @property
+    def busy(self) -> int:
+        """Cycles of all PEs that hold a part of the layer, each as busy as the busiest."""
+        return self.tiles * self.pe_columns * self.pe_rows * self.cycles
 
     @property
     def held(self) -> int:
@@ -95,7 +105,8 @@ class Partition:
     crossing: int
     """Flits that tiles read from tiles of other cores."""
     copies: int
-    """Flits of halos, and bits held beyond the leanest options as flits (COPIED_BITS_PER_FLIT)."""
+    """Flits of halos, and as flits the bits held beyond the leanest options (COPIED_BITS_PER_FLIT)
+    and the cycles of PEs beyond the least busy ones (BUSY_CYCLES_PER_FLIT)."""
     cores_used: int
     proved: bool
     """Whether the first aim of the objective is proved to be met as well as it can be."""

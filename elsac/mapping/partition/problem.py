@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from elsac.mapping.partition.model import (
+    BUSY_CYCLES_PER_FLIT,
     COPIED_BITS_PER_FLIT,
     Flow,
     Layer,
@@ -44,6 +45,7 @@ class Problem:
         ]
         assert all(self.options)
         self.leanest = [min(o.held for o in options) for options in self.options]
+        self.idlest = [min(o.busy for o in options) for options in self.options]
         self.inflow = [0] * len(layers)
         self.halo = [0] * len(layers)
         self.incident: list[list[int]] = [[] for _ in layers]
@@ -90,9 +92,11 @@ class Problem:
         return [self.options[i][n] for i, n in enumerate(plan.chosen)]
 
     def copies(self, layer: int, option: Option) -> int:
-        """Bits held beyond the leanest option, and halos, in flits."""
+        """Bits held and cycles spent beyond the leanest options, and halos, in flits."""
         bits = option.held - self.leanest[layer]
-        return -(-bits // COPIED_BITS_PER_FLIT) + (option.row_tiles - 1) * self.halo[layer]
+        cycles = option.busy - self.idlest[layer]
+        more = -(-bits // COPIED_BITS_PER_FLIT) - (-cycles // BUSY_CYCLES_PER_FLIT)
+        return more + (option.row_tiles - 1) * self.halo[layer]
 
     def effort(self, layer: int, option: Option) -> int:
         """What tiles cost where flits are not looked at one by one, in parts of `EVEN`: half of it

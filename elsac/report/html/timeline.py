@@ -51,7 +51,8 @@ def timeline_section(run: Run, end: float) -> Html:
         el("span", el("i", class_="swatch even"), " even steps"),
         el("span", el("i", class_="mark"), " answer of a step"),
         el("span", note, "A bar reaches from the first row that fired to the last one.",
-           None if timing["inputs"] in (None, 1) else f" Means of {timing['inputs']:,} inputs."),
+           None if timing["inputs"] in (None, 1) else
+           f" Bars are of the first input, answers are means of {timing['inputs']:,}."),
         class_="legend",
     )  # fmt: skip
     return el(

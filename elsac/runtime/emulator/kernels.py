@@ -5,11 +5,17 @@ bits and lies in `tables` or `state` (`layout.py`); integers that name a place t
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
+
+from elsac.runtime.caches import drop_stale
+
+_HERE = Path(__file__).parent
+drop_stale(_HERE, _HERE.parent, _HERE.parent / "packets")
 
 Array = NDArray[Any]
 """Membranes, weights, or one of the two memories."""

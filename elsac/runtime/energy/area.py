@@ -5,12 +5,12 @@ import numpy as np
 from elsac.runtime.energy.costs import (
     MACRO_WORDS,
     QUEUE_SPIKES,
-    WORD_BITS,
     Floats,
     macro,
     macros,
     receive_macros,
 )
+from elsac.runtime.energy.held import WORD_BITS
 from elsac.runtime.energy.shapes import COMPONENTS, Shapes
 from elsac.targets import Target
 
@@ -28,9 +28,9 @@ def area(target: Target, shapes: Shapes) -> Floats:
         ("membranes", here.membrane * macro(target, "membrane").mm2),
         ("tracers", here.tracer * macro(target, "tracer").mm2),
         ("queues", here.queue * macro(target, "queue").mm2),
-        ("adders", shapes.parts * shapes.share * target.adder_tree_mm2),
-        ("fire", shapes.parts * shapes.share * target.fire_mm2),
-        ("flit_generator", shapes.parts * shapes.share * target.flit_generator_mm2),
+        ("adders", shapes.parts * shapes.pe_share * target.adder_tree_mm2),
+        ("fire", shapes.parts * shapes.pe_share * target.fire_mm2),
+        ("flit_generator", shapes.parts * shapes.pe_share * target.flit_generator_mm2),
     ):
         out[:, _C[name]] = count
     for name, mm2 in _core(target).items():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.runtime.energy.held import WORD_BITS
 from elsac.runtime.energy.shapes import Shapes
 from elsac.targets import Target
 
@@ -17,11 +18,11 @@ MACRO_WORDS = 64
 """Words of a weight, membrane or tracer macro."""
 LANES = 16
 """Lanes of a word."""
-WORD_BITS = 64
-"""Bits of a word in weight and tracer macros: 16 lanes of 4 bits."""
 MEMBRANE_LANE_BITS = 16
 QUEUE_SPIKES = 16
 """Spikes that a macro of an input queue holds."""
+FLIT_BITS = 256
+"""Size of the flits that `flit_hop_pj` and `local_flit_pj` are for."""
 
 
 class Macro(NamedTuple):
@@ -48,16 +49,33 @@ class Widths:
     weight: Floats
     membrane: Floats
     tracer: Floats
+    constant: Floats
+    """Constants that a batch reads."""
 
     @classmethod
     def of(cls, shapes: Shapes) -> "Widths":
         """Words of 16 lanes of 4 bits, or of 16 membranes."""
         lanes = -(-shapes.columns // LANES)
         return cls(
-            weight=np.ceil(shapes.columns * shapes.weight_bits / np.float64(WORD_BITS)),
+            weight=np.ceil(shapes.weight_columns * shapes.weight_bits / np.float64(WORD_BITS)),
             membrane=lanes * shapes.membrane_bits / MEMBRANE_LANE_BITS,
             tracer=np.ceil(shapes.columns * shapes.tracer_bits / np.float64(WORD_BITS)),
+            constant=np.ceil(shapes.columns * shapes.constant_bits / np.float64(WORD_BITS)),
         )
+
+
+class Rows(NamedTuple):
+    """Rows that one PE holds in each memory, [threads]."""
+
+    weight: NDArray[np.int64]
+    membrane: NDArray[np.int64]
+    tracer: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, shapes: Shapes) -> "Rows":
+        """Staircases count as the rows of membranes that they fill, copies as rows of tracers."""
+        stairs = -(-shapes.stair_classes * shapes.stair_bits // np.maximum(shapes.membrane_bits, 1))
+        return cls(shapes.weight_rows, shapes.rows + stairs, shapes.rows + shapes.trace_rows)
 
 
 class Macros(NamedTuple):
@@ -72,15 +90,19 @@ class Macros(NamedTuple):
 def macros(target: Target, shapes: Shapes, leaking: bool = False) -> Macros:
     """The macros that threads occupy; with `leaking` those that the target lets leak."""
     words = Widths.of(shapes)
+    widths = words.weight, words.membrane, words.tracer
     if leaking and target.leaking_macros == "rows":
-        words = Widths(*(np.minimum(w, 1.0) for w in (words.weight, words.membrane, words.tracer)))
-    weight, rows = (-(-n // MACRO_WORDS) for n in (shapes.weight_rows, shapes.rows))
+        widths = np.minimum(widths[0], 1), np.minimum(widths[1], 1), np.minimum(widths[2], 1)
+    weight, membrane, tracer = (
+        shapes.parts * -(-n // MACRO_WORDS) * w
+        for n, w in zip(Rows.of(shapes), widths, strict=True)
+    )
     queues = target.input_queues * -(-target.input_queue_spikes // QUEUE_SPIKES)
     return Macros(
-        weight=shapes.parts * weight * words.weight,
-        membrane=shapes.parts * rows * words.membrane,
-        tracer=shapes.parts * rows * words.tracer,
-        queue=shapes.parts * queues * shapes.share,
+        weight=weight,
+        membrane=membrane,
+        tracer=tracer,
+        queue=shapes.parts * queues * shapes.pe_share,
     )
 
 
@@ -91,12 +113,17 @@ def turns(target: Target, shapes: Shapes) -> Floats:
 
 def filled(target: Target, shapes: Shapes) -> Floats:
     """The share of a PE's adder trees that one pass switches: all of them where a row takes several
-    turns, as the artifact has it, [threads]."""
-    return np.minimum(shapes.columns / np.float64(target.circuits_per_pe), 1.0)
+    turns, as the artifact has it, [threads]. Where inputs are in groups, those of the columns that
+    a full batch hits, every spike other ones, spread over the turns.
+    """
+    whole = np.minimum(shapes.columns / np.float64(target.circuits_per_pe), 1.0)
+    trees = target.circuits_per_pe * np.maximum(turns(target, shapes), 1)
+    hit = target.adder_inputs * shapes.weight_columns / trees
+    return np.where(shapes.weight_columns < shapes.columns, np.minimum(whole, hit), whole)
 
 
 def free_adds(target: Target, shapes: Shapes) -> NDArray[np.bool_]:
-    """Threads whose adds the target does not charge, [threads]: it gives them accumulators."""
+    """Threads whose adds the target does not charge, [threads]: it lets accumulators leak there."""
     return shapes.reads_input & (target.first_layer_adds == "free")
 
 

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from elsac.runtime.energy.costs import (
-    WORD_BITS,
+    FLIT_BITS,
     Floats,
+    Rows,
     Widths,
     filled,
     free_adds,
@@ -17,6 +18,7 @@ from elsac.runtime.energy.costs import (
     receive_macros,
     turns,
 )
+from elsac.runtime.energy.held import WORD_BITS
 from elsac.runtime.energy.shapes import COMPONENTS, GROUPS, EnergyError, Shapes
 from elsac.runtime.timing.counts import KINDS
 from elsac.targets import Target
@@ -116,7 +118,7 @@ def _counts(counts: ArrayLike | Mapping[str, ArrayLike], threads: int) -> Floats
 
 
 def _computation(target: Target, shapes: Shapes, n: Floats, loaded: bool) -> Floats:
-    words = Widths.of(shapes)
+    words, rows = Widths.of(shapes), Rows.of(shapes)
     weight, membrane, tracer, queue = (
         macro(target, kind) for kind in ("weight", "membrane", "tracer", "queue")
     )
@@ -126,16 +128,18 @@ def _computation(target: Target, shapes: Shapes, n: Floats, loaded: bool) -> Flo
     tree = target.adder_tree_pj * (1 + target.shift_adder_energy_percent / 100)
     adds = np.where(free_adds(target, shapes), 0.0, passes * filled(target, shapes) * tree)
     held = shapes.parts * (
-        shapes.weight_rows * words.weight * weight.write_pj
-        + shapes.rows * words.membrane * membrane.write_pj
-        + shapes.rows * words.tracer * tracer.write_pj
+        rows.weight * words.weight * weight.write_pj
+        + rows.membrane * words.membrane * membrane.write_pj
+        + rows.tracer * words.tracer * tracer.write_pj
     )
+    # Batches of threads without membranes go to the tracers that these keep copies of.
+    traced = np.where(shapes.membrane_bits == 0, batches, 0.0)
     items = (
         adds,
         fires * turns(target, shapes) * target.fire_pj,
-        spikes * words.weight * weight.read_pj,
+        (spikes * words.weight + batches * words.constant) * weight.read_pj,
         (batches + fires) * words.membrane * (membrane.read_pj + membrane.write_pj),
-        fires * words.tracer * (tracer.read_pj + tracer.write_pj),
+        (fires + traced) * words.tracer * (tracer.read_pj + tracer.write_pj),
         queued * (queue.read_pj + queue.write_pj),
         held * loaded,
     )
@@ -147,7 +151,8 @@ def _rest(target: Target, shapes: Shapes, n: Floats) -> Floats:
         n[:, _K[k]] for k in ("fires", "spines", "flits", "flit_hops", "local_flits", "parked")
     )
     words, buffer = -(-target.flit_bits // WORD_BITS), macro(target, "weight")
-    noc, parts = target.noc_energy_percent / 100, np.maximum(shapes.column_parts, 1)
+    parts = np.maximum(shapes.column_parts, 1)
+    noc = target.noc_energy_percent / 100 * (target.flit_bits / FLIT_BITS)
     switch = target.combiner_pj + target.crossbar_pj + target.routing_engine_pj
     items = (
         n[:, _K["input_spikes"]] / parts * target.im2col_pj,
@@ -165,7 +170,7 @@ def _rest(target: Target, shapes: Shapes, n: Floats) -> Floats:
 def _leakage(target: Target, shapes: Shapes) -> Floats:
     """nW by thread and component."""
     here = macros(target, shapes, leaking=True)
-    pes, core = shapes.parts * shapes.share, shapes.share
+    pes, core = shapes.parts * shapes.pe_share, shapes.share
     trees = np.where(
         free_adds(target, shapes), target.accumulator_leak_nw, target.adder_tree_leak_nw
     )

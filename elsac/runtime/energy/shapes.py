@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from elsac.runtime.isa import decode
+from elsac.runtime.energy import held as memory
 from elsac.runtime.program import Program
 from elsac.targets import Target, TargetError
 
@@ -59,23 +59,46 @@ class Shapes:
     rows: NDArray[np.int64]
     """Rows of membranes and tracers that one PE holds."""
     weight_rows: NDArray[np.int64]
-    """Rows of weights that one PE holds."""
+    """Rows of weights that one PE holds, constants included. Narrow rows of groups share words:
+    they count as the words that they fill."""
+    weight_columns: NDArray[np.int64]
+    """Columns that a row of weights has in one PE: fewer than `columns` if inputs are in groups."""
     weight_bits: NDArray[np.int64]
+    constant_bits: NDArray[np.int64]
+    """Bits of a constant where every batch reads a row of them; 0 elsewhere."""
     membrane_bits: NDArray[np.int64]
     """0 for threads without membranes."""
+    stair_classes: NDArray[np.int64]
+    """Neuron classes with a staircase of their own, in the memory of membranes."""
+    stair_bits: NDArray[np.int64]
+    """Bits of one of them for each column."""
     tracer_bits: NDArray[np.int64]
+    trace_rows: NDArray[np.int64]
+    """Rows of input tracers that one PE keeps copies of."""
     reads_input: NDArray[np.bool_]
     """Whether the thread reads an input of the network."""
     share: NDArray[np.float64]
     """The part of its core's logic that leaks on the thread's account, 0 to 1."""
+    pe_share: NDArray[np.float64]
+    """The same of the logic of each PE that holds a part of it."""
     core: NDArray[np.int64]
     layer: NDArray[np.int64]
 
     @classmethod
     def of(cls, **arrays: ArrayLike) -> "Shapes":
-        """Build from anything that numpy takes; scalars hold for all threads."""
+        """Build from anything that numpy takes; scalars hold for all threads.
+
+        May be left out: `weight_columns`, which are then the columns, `pe_share`, then the `share`,
+        and 0 of `constant_bits`, `stair_classes`, `stair_bits` and `trace_rows`.
+        """
+        arrays = {
+            "weight_columns": arrays["columns"],
+            "pe_share": arrays["share"],
+            **dict.fromkeys(("constant_bits", "stair_classes", "stair_bits", "trace_rows"), 0),
+            **arrays,
+        }
         wide = np.broadcast_arrays(*(np.atleast_1d(a) for a in arrays.values()))
-        kinds = {"reads_input": np.bool_, "share": np.float64}
+        kinds = {"reads_input": np.bool_, "share": np.float64, "pe_share": np.float64}
         made: dict[str, NDArray[Any]] = {
             name: np.array(array, kinds.get(name, np.int64))
             for name, array in zip(arrays, wide, strict=True)
@@ -95,60 +118,50 @@ class Shapes:
 
 
 def program_shapes(target: Target, program: Program) -> Shapes:
-    """The shapes of a program's threads. Threads of one core share its logic evenly; sources, which
-    only inject, take none.
+    """The shapes of a program's threads. Threads of one core share its logic evenly, and parts of
+    threads its PEs: as many as there are parts, at most all. Sources, which only inject, take none.
     """
     threads = program.threads
     source = threads["input"] >= 0
     parts = np.where(source, 1, np.maximum(threads["pe_columns"], 1))
     held = np.where(source, 0, threads["pe_rows"])
     working = np.bincount(threads["core"][~source], minlength=len(program.cores))
-    rows, bits = _weights(program)
+    columns = np.where(source, 0, -(-threads["columns"].astype(np.int64) // parts))
+    row_parts = np.where(source, 1, -(-threads["rows"] // np.maximum(held, 1)))
+    pieces = np.bincount(
+        threads["core"], np.where(source, 0, parts * row_parts), minlength=len(program.cores)
+    )
+    used = np.minimum(target.pes_per_core, pieces) / np.maximum(pieces, 1)
+    weights = memory.weights(program, columns)
+    classes, levels = memory.stairs(program)
     reads = [
         bool(source[program.ports["source"][p : p + n]].any())
         for p, n in zip(threads["first_port"], threads["ports"], strict=True)
     ]
     return Shapes.of(
-        columns=np.where(source, 0, -(-threads["columns"] // parts)),
+        columns=columns,
         column_parts=parts,
-        row_parts=np.where(source, 1, -(-threads["rows"] // np.maximum(held, 1))),
+        row_parts=row_parts,
         rows=held,
-        weight_rows=rows,
-        weight_bits=bits,
+        weight_rows=weights.rows,
+        weight_columns=weights.columns,
+        weight_bits=weights.bits,
+        constant_bits=weights.constant_bits,
         membrane_bits=np.where(
             threads["membrane_bits"] > 0,
             np.maximum(threads["membrane_bits"], target.membrane_bits_min),
             0,
         ),
+        stair_classes=classes,
+        stair_bits=levels,
+        trace_rows=memory.copies(program),
         tracer_bits=[(int(t["hi"]) - int(t["lo"])).bit_length() for t in threads],
         reads_input=reads,
         share=np.where(source, 0.0, 1 / np.maximum(working[threads["core"]], 1)),
+        pe_share=np.where(source, 0.0, used[threads["core"]]),
         core=threads["core"],
         layer=threads["layer"],
     )
-
-
-def _weights(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows of weights of each thread, and their greatest width."""
-    rows = np.zeros(len(program.threads), np.int64)
-    bits = np.zeros(len(program.threads), np.int64)
-    for number, thread in enumerate(program.threads):
-        first = int(thread["first_port"])
-        seen: set[tuple[str, int]] = set()
-        for port in program.ports[first : first + int(thread["ports"])]:
-            word = int(port["on_spikes"])
-            while (step := decode(int(program.code[word])))[0].mnemonic != "end":
-                if step[0].mnemonic in ("acc", "add"):
-                    seen.add((step[0].mnemonic, step[1][step[0].fields[0].name]))
-                word += 1
-        for mnemonic, index in seen:
-            table = program.weight_segments if mnemonic == "acc" else program.constant_segments
-            segment = table[index]
-            # A constant belongs to one column: all of them together are one row.
-            rows[number] += segment["taps"] * segment["inputs"] if mnemonic == "acc" else 1
-            if mnemonic == "acc":  # constants are read one by one, not as rows
-                bits[number] = max(bits[number], segment["bits"])
-    return rows, bits
 
 
 def program_target(program: Program) -> Target:

@@ -19,8 +19,8 @@ KINDS = (
 - `batches`: rows of membranes read and written back for arriving spikes (a mini-batch of one row),
 - `adds`: passes of the adder trees; one batch is one pass for each turn of the circuits,
 - `batch_spikes`: rows of weights that were read: spikes behind the im2col unit,
-- `input_spikes`: spikes written to the input queues of a PE, and read from them,
-- `taps`: (spike, row) pairs that the im2col unit makes,
+- `input_spikes`: spikes that the im2col unit gets, before it makes rows of them,
+- `taps`: (spike, row) pairs that it makes: each is written to an input queue and read from it,
 - `fires`: rows fired, once on each PE that holds columns of them,
 - `spines`: spines with a spike that the flit generator got,
 - `flits`: flits sent; `flit_hops`: links that they crossed; `local_flits`: those of them that were

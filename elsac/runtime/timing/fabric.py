@@ -76,7 +76,7 @@ class Fabric:
             injection_flits=max(target.injection_fifo_flits, largest),
             ejection_flits=target.vc_fifo_flits,
             link_cycles=-(-self.flit_bits // target.link_bits),
-            router_cycles=max(1, target.router_cycles * max(1, target.link_bits // self.flit_bits)),
+            router_cycles=max(1, target.router_cycles * self.parts),
             trees=self.tables.trees,
             link_factors=factors.ravel(),
         )
@@ -85,6 +85,11 @@ class Fabric:
         x, y = place % self.target.mesh_width, place // self.target.mesh_width
         return x // self.target.chip_width, y // self.target.chip_height
 
-    def stalled(self, mesh: Mesh) -> int:
-        """Return the cycles that flits waited, over all links."""
-        return int(mesh.links[:, STALLED].sum())
+    @property
+    def parts(self) -> int:
+        """Cycles of the mesh in a cycle of the chip: flits that cross a link in one."""
+        return max(1, self.target.link_bits // self.flit_bits)
+
+    def stalled(self, mesh: Mesh) -> float:
+        """Return the cycles of the chip that flits waited, over all links."""
+        return int(mesh.links[:, STALLED].sum()) / self.parts

@@ -5,11 +5,13 @@ completes leaves it at that cycle. `pipeline.py` and `network.py` carry the spin
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
 from numpy.typing import NDArray
 
+from elsac.runtime.caches import drop_stale
 from elsac.runtime.timing import memory as at
 from elsac.runtime.timing.counts import (
     ADDS,
@@ -21,13 +23,14 @@ from elsac.runtime.timing.counts import (
 )
 from elsac.runtime.timing.net import ACC, QUIET, TRACE
 
+drop_stale(Path(__file__).parent)
+
 Array = NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
+# As `PRODUCTS` and `PATTERNS` of `models.py` name them.
 GUSTAVSON, INNER, OUTER = range(3)
-PRODUCTS = ("gustavson", "inner", "outer")
 SPINE, LAYER, LBL, NONE = range(4)
-PATTERNS = ("spine", "layer", "lbl", "none")
 
 
 def compiled(function: F) -> F:

@@ -52,14 +52,14 @@ class Links:
         self.crossed.append([numbers.setdefault(link, len(numbers)) for link in sorted(links)])
         return len(self.crossed) - 1
 
-    def flits(self, activity: Activity) -> Ints:
-        """Return [links, 3]: from place, to place, flits of a whole run.
+    def flits(self, activity: Activity, steps: int | None = None) -> Ints:
+        """Return [links, 3]: from place, to place, flits of the first `steps` steps, or of all.
 
         Flits that close a step are put on the sender's first tree.
         """
         groups = len(self.crossed)
-        sent = np.bincount(self.group_of_row, activity.flits.sum(axis=0), groups)
-        sent += np.bincount(self.closing, activity.closing.sum(axis=0), groups)
+        sent = np.bincount(self.group_of_row, activity.flits[:steps].sum(axis=0), groups)
+        sent += np.bincount(self.closing, activity.closing[:steps].sum(axis=0), groups)
         total = np.zeros(len(self.pairs), np.int64)
         for group, links in enumerate(self.crossed):
             total[links] += int(sent[group])

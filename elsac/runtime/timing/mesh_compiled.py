@@ -1,11 +1,16 @@
 """How the kernels of the mesh are compiled, and two operations that numba has no name for."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from elsac.runtime.caches import drop_stale
+
+drop_stale(Path(__file__).parent)
 
 F = TypeVar("F", bound=Callable[..., Any])
 

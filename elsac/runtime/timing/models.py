@@ -8,12 +8,25 @@ import numpy as np
 
 from elsac.runtime.activity import Activity
 from elsac.runtime.emulator.image import Image
+from elsac.runtime.program import Program
 from elsac.runtime.timing import memory as at
 from elsac.runtime.timing.counts import KINDS
 from elsac.runtime.timing.links import Links
 from elsac.runtime.timing.net import Ints, TimedNet, build
-from elsac.runtime.timing.result import Timing
+from elsac.runtime.timing.result import Timing, TimingError
 from elsac.targets import Target
+
+__all__ = [
+    "MODELS",
+    "PATTERNS",
+    "PRODUCTS",
+    "Model",
+    "Pattern",
+    "Product",
+    "Timer",
+    "TimingError",
+    "check_options",
+]
 
 Model = Literal["pipeline", "network"]
 Pattern = Literal["spine", "layer", "lbl", "none"]
@@ -26,8 +39,19 @@ MACRO_BYTES = 512
 """A macro of 64 words of 16 lanes of 4 bits."""
 
 
-class TimingError(ValueError):
-    """Options that do not go together, or a chip on which nothing moves; one line."""
+def check_options(program: Program, target: Target, model: Model, pattern: Pattern) -> None:
+    """Refuse, before anything is run, what cannot be timed; raise :class:`TimingError`."""
+    if model == "network" and pattern != "spine":
+        raise TimingError(
+            f"the model 'network' has no pattern '{pattern}': barriers send nothing spine by "
+            "spine; use the model 'pipeline'"
+        )
+    channels = 1 + int(program.routes["channel"].max(initial=0))
+    if model == "network" and channels > target.virtual_channels:
+        raise TimingError(
+            f"target '{target.name}': virtual_channels = {target.virtual_channels}, but the "
+            f"routes of the program take {channels}; compile it for this target"
+        )
 
 
 class Timer:
@@ -48,17 +72,7 @@ class Timer:
         pattern: Pattern = "spine",
         product: Product = "gustavson",
     ) -> None:
-        if model == "network" and pattern != "spine":
-            raise TimingError(
-                f"the model 'network' has no pattern '{pattern}': barriers send nothing spine by "
-                "spine; use the model 'pipeline'"
-            )
-        channels = 1 + int(image.program.routes["channel"].max(initial=0))
-        if model == "network" and channels > target.virtual_channels:
-            raise TimingError(
-                f"target '{target.name}': virtual_channels = {target.virtual_channels}, but the "
-                f"routes of the program take {channels}; compile it for this target"
-            )
+        check_options(image.program, target, model, pattern)
         self.image, self.target = image, target
         self.model, self.pattern, self.product = model, pattern, product
         self.net = _net(image, target)
@@ -124,7 +138,7 @@ class Timer:
             busy=at.table(m, at.BUSY, threads).copy(),
             counts=at.table(m, at.COUNTS, threads, len(KINDS)).copy(),
             counts_at_step=snapshots.copy(),
-            links=self.links.flits(activity),
+            links=self.links.flits(activity, last),
             stalled=stalled,
         )
 
@@ -139,7 +153,7 @@ class Timer:
             )
         )
 
-    def _network(self, m: Ints, activity: Activity, stop: int, grace: int) -> tuple[int, int]:
+    def _network(self, m: Ints, activity: Activity, stop: int, grace: int) -> tuple[int, float]:
         from elsac.runtime.timing.fabric import Fabric
         from elsac.runtime.timing.network import STUCK, run_network
 

@@ -1,4 +1,4 @@
-"""What a timing model returns."""
+"""What a timing model returns, and the error that it raises."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+
+
+class TimingError(ValueError):
+    """Options that do not go together, or a chip on which nothing moves; one line."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,10 @@ class Timing:
     counts_at_step: Ints
     """[steps, threads, KINDS]: the events until the answer of the step stands."""
     links: Ints
-    """[links, 3]: from place, to place, flits; places are y * mesh_width + x."""
-    stalled: int | None
-    """Cycles that flits waited for links and for room, over all links; None if not modelled."""
+    """[links, 3]: from place, to place, flits; places are y * mesh_width + x. Those of the steps up
+    to the one after which the chip was stopped.
+    """
+    stalled: float | None
+    """Cycles of the chip that flits waited for links and for room, over all links; None if not
+    modelled. Where several flits cross a link in a cycle, a flit can wait for a part of one.
+    """

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 from math import floor
 
 from elsac.mapping.partition import Flow, Layer, Machine, Option, Partition
-from elsac.mapping.partition.model import COPIED_BITS_PER_FLIT
+from elsac.mapping.partition.model import BUSY_CYCLES_PER_FLIT, COPIED_BITS_PER_FLIT
 
 
 def option(
@@ -105,6 +105,8 @@ class Answer:
             ]
             extra = held(chosen) - min(map(held, fitting))
             self.copies += -(-extra // COPIED_BITS_PER_FLIT)
+            more = busy(chosen) - min(map(busy, fitting))
+            self.copies += -(-more // BUSY_CYCLES_PER_FLIT)
         self.cores_used = len(used)
         groups: dict[int, set[int]] = {}
         for layer, chosen in zip(layers, options, strict=True):
@@ -116,6 +118,12 @@ class Answer:
     def cost(self) -> int:
         """Flits between cores, of halos and of copies."""
         return self.crossing + self.copies
+
+
+def busy(chosen: Option) -> int:
+    """Cycles of all PEs with a part of a layer, each as busy as the busiest."""
+    tiles = chosen.column_tiles * chosen.row_tiles
+    return tiles * chosen.pe_columns * chosen.pe_rows * chosen.cycles
 
 
 def held(chosen: Option) -> int:

