@@ -67,6 +67,8 @@ def elastic_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def check(chosen: dict[str, Any], labels: str | None, max_steps: int | None) -> None:
     """Refuse options that need others."""
+    if chosen["calibrate"] is not None and chosen["calibrate"] != chosen["calibrate"]:
+        raise click.UsageError("--calibrate nan is no number of points, 0 to 100")
     if chosen["calibrate"] is not None and not chosen["elastic"]:
         raise click.UsageError("--calibrate needs --elastic")
     for name in ("calibration_split", "calibration_seed"):

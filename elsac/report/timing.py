@@ -44,7 +44,7 @@ def energy_rows(energy: Mapping[str, Any]) -> list[tuple[str, str]]:
         if energy.get(key) is not None:
             rows.append((name, f"{energy[key]:,.4g} {unit}"))
     if energy.get("area_mm2"):
-        rows.append(("area", f"{sum(energy['area_mm2'].values()):,.4g} mm2"))
+        rows.append(("area", f"{sum(energy['area_mm2'].values()):,.4g} mm2, the whole chip"))
     return rows
 
 

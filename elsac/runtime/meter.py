@@ -58,6 +58,7 @@ class Meter:
         self._sums: _Sums | None = None
         self._timer: Timer | None = None
         self._machine: Any = None  # that ran the last frame of a stream
+        self._whole = True  # no sample was cut, ended early, or only updated
 
     def __call__(
         self, image: Image, inputs: Any, *args: Any, exits: Any = None, **options: Any
@@ -75,6 +76,7 @@ class Meter:
             outcome, full = run(exits=exits), run(activity=True)
         stop = outcome.steps - 1 if outcome.exited else None
         machine = options.get("machine")
+        self._whole &= outcome.terminal and machine is None
         self.add(image, full, stop, loaded=machine is None or machine is not self._machine)
         self._machine = machine
         return outcome
@@ -241,8 +243,8 @@ class Meter:
             "area_mm2": chip_area(self.target),
             "pj_per_sop": total * 1e6 / sops if sops else None,
             "gsops": sops * self.target.clock_hz / latency / 1e9,
-            "gops": ops * self.target.clock_hz / latency / 1e9,
-            "tops_per_w": ops / total / 1e6 if total else None,
+            "gops": ops * self.target.clock_hz / latency / 1e9 if self._whole else None,
+            "tops_per_w": ops / total / 1e6 if total and self._whole else None,
             "local_flits": float(np.mean([t.counts[:, LOCAL_FLITS].sum() for t in self.timings])),
         }
 

@@ -109,6 +109,7 @@ def test_a_point_of_the_curve_is_a_run(elsac: Run, program: Path, curve: Any) ->
 REFUSED = {
     ("--elastic",): "--elastic needs --labels NAME",
     ("--calibrate", 1): "--calibrate needs --elastic",
+    ("--labels", "label", "--elastic", "--calibrate", "nan"): "is no number of points",
     ("--labels", "label", "--elastic", "--max-steps", 3): "--elastic needs full runs",
     ("--exit-confidence", 0): "0<x<1",
     ("--exit-confidence", 1): "0<x<1",

@@ -217,6 +217,18 @@ def test_speed_counts_to_the_last_answer() -> None:
     assert later["energy"]["tops_per_w"] == report["energy"]["tops_per_w"]
 
 
+def test_speed_is_that_of_whole_networks_only() -> None:
+    """A run that was cut has not computed the dense network."""
+    program = chip_of(NAME).program
+    meter = Meter(program, program_target(program))
+    run_program(program, images_of(NAME, 1), emulate=meter, max_steps=1)
+    assert meter.report()["energy"]["tops_per_w"] is None
+    assert meter.report()["energy"]["gops"] is None
+    assert meter.report()["energy"]["gsops"] > 0
+    _, whole, _ = metered(1)
+    assert whole.report()["energy"]["tops_per_w"] > 0
+
+
 def test_errors_of_timing_keep_their_own_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are no errors of the program or the sample, and have a remedy of their own."""
     program = chip_of(NAME).program
