@@ -41,7 +41,8 @@ def check_distinct(source: str, *targets: str | None) -> None:
     paths = [Path(p).resolve() for p in (source, *targets) if p not in (None, "-") and p]
     for number, path in enumerate(paths):
         if path in paths[:number] and (path.is_file() or not path.exists()):
-            raise FileError(f"{path}: is named twice; give every file a name of its own")
+            read = " and would be overwritten" if path == paths[0] else ""
+            raise FileError(f"{path}: is named twice{read}; give every file a name of its own")
 
 
 @contextlib.contextmanager
