@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from elsac.runtime.isa import decode
+from elsac.runtime.handlers import handler
 from elsac.runtime.program import Program
 
 
@@ -22,13 +22,8 @@ def reports_of(program: Program) -> list[Report]:
     """List what the handlers on step of a verified program execute, thread after thread."""
     found = []
     for thread in np.argsort(program.threads["order"]).tolist():
-        word = int(program.threads["on_step"][thread])
-        while word >= 0:
-            instruction, operands = decode(int(program.code[word]))
-            if instruction.mnemonic == "end":
-                break
-            decides = instruction.mnemonic == "exit"
+        for word, name, operands in handler(program, int(program.threads["on_step"][thread])):
+            decides = name == "exit"
             row = operands["decision" if decides else "logits"]
             found.append(Report(thread, word, decides, row))
-            word += 1
     return found

@@ -2,13 +2,12 @@
 constants, staircases, and max-pools' copies of the tracers that they read.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.isa import decode
+from elsac.runtime.handlers import handler
 from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
@@ -47,7 +46,7 @@ def weights(program: Program, columns: Ints) -> Weights:
         seen: dict[tuple[str, int], _Rows] = {}
         work: set[str] = set()
         for port in program.ports[first : first + int(thread["ports"])]:
-            for name, operands in _handler(program, int(port["on_spikes"])):
+            for _, name, operands in handler(program, int(port["on_spikes"])):
                 if name == "acc":
                     segment = program.weight_segments[operands["weights"]]
                     seen[name, operands["weights"]] = _segment(segment, held)
@@ -89,7 +88,7 @@ def stairs(program: Program) -> tuple[Ints, Ints]:
     """
     found = np.zeros((2, len(program.threads)), np.int64)
     for number, thread in enumerate(program.threads):
-        for name, operands in _handler(program, int(thread["on_row"])):
+        for _, name, operands in handler(program, int(thread["on_row"])):
             if name == "fire":
                 entry = program.stairs[operands["stairs"]]
                 bits = 2 * int(thread["membrane_bits"]) + int(entry["levels"])
@@ -105,7 +104,7 @@ def copies(program: Program) -> Ints:
     for number, thread in enumerate(program.threads):
         if not found[number] or thread["pe_rows"] >= thread["rows"]:
             continue
-        for name, operands in _handler(program, int(thread["on_row"])):
+        for _, name, operands in handler(program, int(thread["on_row"])):
             if name == "max":
                 window: dict[str, Any] = dict(
                     zip(
@@ -119,16 +118,6 @@ def copies(program: Program) -> Ints:
                 high = (lines - 1) * window["stride_height"] + reach
                 found[number] = min(found[number], high * window["in_width"])
     return found
-
-
-def _handler(program: Program, word: int) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield (mnemonic, operands) of a handler's words up to its `end`; none for word -1."""
-    while word >= 0:
-        instruction, operands = decode(int(program.code[word]))
-        if instruction.mnemonic == "end":
-            return
-        yield instruction.mnemonic, operands
-        word += 1
 
 
 def _words(bits: int) -> int:

@@ -11,49 +11,56 @@ from elsac.runtime.timing.kernel import (
     SPINE,
     Array,
     append,
-    compiled,
     complete,
+    count,
     schedule,
     visit,
     wake,
 )
 from elsac.runtime.timing.memory import NEVER
+from elsac.runtime.timing.mesh_compiled import compiled
 
 
 @compiled
-def start(m: Array, spikes_of: Array, flits_of: Array) -> None:
+def start(m: Array) -> None:
     """Begin step 0 everywhere, at cycle 0."""
     for group in range(m[at.GROUPS]):
-        begin(m, spikes_of, flits_of, group, 0)
+        begin(m, group, 0)
 
 
 @compiled
-def begin(m: Array, spikes_of: Array, flits_of: Array, group: int, now: int) -> None:
+def begin(m: Array, group: int, now: int) -> None:
     """Begin the next step of a group."""
     step = m[m[at.STEP] + group] + 1
     if step >= m[at.STEPS]:
         return
     m[m[at.STEP] + group] = step
     m[m[at.LEFT] + group] = m[m[at.GROUP_ROWS] + group]
+    wake_group(m, group, now)
+
+
+@compiled
+def wake_group(m: Array, group: int, now: int) -> None:
+    """Let the servers of a group look again at what there is to do."""
     for i in range(m[m[at.GROUP_ACTORS_AT] + group], m[m[at.GROUP_ACTORS_AT] + group + 1]):
         wake(m, m[m[at.ACTOR_SERVER] + m[m[at.GROUP_ACTORS] + i]], now)
 
 
 @compiled
-def event(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int, lists: int) -> int:
+def event(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) -> int:
     """Let a server end its visit and begin the next ones; return the record of the visit that
     ended, or -1."""
     record = -1
     if m[m[at.RUNNING] + server]:
         m[m[at.RUNNING] + server] = 0
         record = m[m[at.OUT_RECORD] + server]
-        leave(m, spikes_of, flits_of, server, now, lists)
+        leave(m, server, now)
     serve(m, spikes_of, flits_of, server, now)
     return record
 
 
 @compiled
-def leave(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int, lists: int) -> None:
+def leave(m: Array, server: int, now: int) -> None:
     """Send the rows that a server has completed, or hold them until readers are ready."""
     row = m[m[at.OUT_FIRST] + server]
     m[m[at.OUT_FIRST] + server] = -1
@@ -65,11 +72,17 @@ def leave(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int, li
         )
         m[m[at.LAST] + step * m[at.THREADS] + thread] = now
         if step <= m[m[at.CREDIT] + thread]:
-            which = m[m[at.CORE_OF] + thread] if lists > 1 else 0
-            append(m, m[at.FIFO_FIRST], m[at.FIFO_LAST], which, row)
+            hand_on(m, thread, row)
         else:
             append(m, m[at.HELD_FIRST], m[at.HELD_LAST], thread, row)
         row = following
+
+
+@compiled
+def hand_on(m: Array, thread: int, row: int) -> None:
+    """Put a row into the list of those on their way out: of its core, or the only one."""
+    which = m[m[at.CORE_OF] + thread] if m[at.LISTS] > 1 else 0
+    append(m, m[at.FIFO_FIRST], m[at.FIFO_LAST], which, row)
 
 
 @compiled
@@ -85,7 +98,7 @@ def serve(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
             if step < 0:
                 continue
             if m[m[at.SOURCE] + group]:
-                if m[m[at.LEFT] + group] and allowed(m, spikes_of, flits_of, group):
+                if m[m[at.LEFT] + group] and allowed(m, group):
                     best, best_step, best_time = actor, step, now
                 continue
             while m[m[at.SEGMENT] + actor] < step and (
@@ -95,7 +108,7 @@ def serve(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
                 m[m[at.HEAD] + actor] = 0
             segment = m[m[at.SEGMENT] + actor]
             if m[m[at.LEFT] + group] and not m[m[at.HEAD] + actor] and segment == step:
-                firing += waitless(m, spikes_of, flits_of, server, group)
+                firing += waitless(m, spikes_of, server, group)
             if (
                 segment > step
                 or m[m[at.HEAD] + actor]
@@ -134,9 +147,7 @@ def serve(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
             row, reader = what & 0xFFFFFFFF, what >> 32
             sender = m[m[at.GROUP_THREAD] + m[m[at.ROW_GROUP] + row]]
             spikes = spikes_of[segment, row]
-            cycles = visit(
-                m, spikes_of, flits_of, server, reader, row - m[m[at.ROW_AT] + sender], spikes
-            )
+            cycles = visit(m, spikes_of, server, reader, row - m[m[at.ROW_AT] + sender], spikes)
             m[m[at.BUSY] + thread] += cycles
             if cycles or m[m[at.OUT_FIRST] + server] >= 0 or m[m[at.QUEUE_RECORD] + place] >= 0:
                 occupy(m, server, now + cycles, m[m[at.QUEUE_RECORD] + place])
@@ -157,7 +168,7 @@ def occupy(m: Array, server: int, until: int, record: int) -> None:
 
 
 @compiled
-def waitless(m: Array, spikes_of: Array, flits_of: Array, server: int, group: int) -> int:
+def waitless(m: Array, spikes_of: Array, server: int, group: int) -> int:
     """Complete, once a step, the rows that wait for no input; return the cycles."""
     if m[m[at.POSITION] + group] == m[m[at.STEP] + group] + 1:
         return 0
@@ -168,13 +179,13 @@ def waitless(m: Array, spikes_of: Array, flits_of: Array, server: int, group: in
     for i in range(m[m[at.ROW_AT] + thread], m[m[at.ROW_AT] + thread + 1]):
         row = base + m[m[at.ORDER] + i]
         if m[m[at.ROW_GROUP] + row] == group and m[m[at.WAITS] + row] == 0:
-            cycles += complete(m, spikes_of, flits_of, server, group, row)
+            cycles += complete(m, spikes_of, server, group, row)
     m[m[at.BUSY] + thread] += cycles
     return cycles
 
 
 @compiled
-def allowed(m: Array, spikes_of: Array, flits_of: Array, group: int) -> bool:
+def allowed(m: Array, group: int) -> bool:
     """Return whether a source may inject: readers are ready, and the pattern agrees."""
     step = m[m[at.STEP] + group]
     if step > m[m[at.CREDIT] + m[m[at.GROUP_THREAD] + group]]:
@@ -190,7 +201,7 @@ def inject(m: Array, spikes_of: Array, flits_of: Array, server: int, group: int)
     while m[m[at.LEFT] + group]:
         place = m[m[at.GROUP_ROWS] + group] - m[m[at.LEFT] + group]
         row = base + m[m[at.ORDER] + base + place]
-        complete(m, spikes_of, flits_of, server, group, row)
+        complete(m, spikes_of, server, group, row)
         flits = flits_of[m[m[at.STEP] + group], row]
         if flits:
             return int(flits)
@@ -200,8 +211,6 @@ def inject(m: Array, spikes_of: Array, flits_of: Array, server: int, group: int)
 @compiled
 def arrive(
     m: Array,
-    spikes_of: Array,
-    flits_of: Array,
     thread: int,
     step: int,
     channel: int,
@@ -248,33 +257,31 @@ def feeds(m: Array, reader: int, spine: int) -> bool:
 
 
 @compiled
-def mark_sent(m: Array, spikes_of: Array, flits_of: Array, row: int, now: int, lists: int) -> bool:
+def mark_sent(m: Array, flits_of: Array, row: int, now: int) -> bool:
     """Count a row as sent; return whether its thread has completed a step by that."""
     group = m[m[at.ROW_GROUP] + row]
     thread, step = m[m[at.GROUP_THREAD] + group], m[m[at.ROW_STEP] + row]
     flits = flits_of[step, row]
     if flits:
-        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + SPINES] += 1
-        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FLITS] += flits
-    m[m[at.LAYER_LEFT] + (m[m[at.LAYER_OF] + thread]) * m[at.STEPS] + step] -= 1
+        count(m, thread, SPINES, 1)
+        count(m, thread, FLITS, flits)
+    m[m[at.LAYER_LEFT] + m[m[at.LAYER_OF] + thread] * m[at.STEPS] + step] -= 1
     m[m[at.SENT] + thread] += 1
     if m[m[at.SENT] + thread] < m[m[at.ROW_AT] + thread + 1] - m[m[at.ROW_AT] + thread]:
         return False
     m[m[at.SENT] + thread] = 0
     m[m[at.DONE] + thread] = step + 1
-    m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + SOPS] += m[
-        m[at.SOPS] + step * m[at.THREADS] + thread
-    ]
+    count(m, thread, SOPS, m[m[at.SOPS] + step * m[at.THREADS] + thread])
     for i in range(m[m[at.SENDERS_AT] + thread], m[m[at.SENDERS_AT] + thread + 1]):
-        grant(m, spikes_of, flits_of, m[m[at.SENDERS] + i], now, lists)
+        grant(m, m[m[at.SENDERS] + i], now)
     for group in range(m[m[at.GROUPS_AT] + thread], m[m[at.GROUPS_AT] + thread + 1]):
-        begin(m, spikes_of, flits_of, group, now)
-    note_answers(m, spikes_of, flits_of, now)
+        begin(m, group, now)
+    note_answers(m, now)
     return True
 
 
 @compiled
-def grant(m: Array, spikes_of: Array, flits_of: Array, thread: int, now: int, lists: int) -> None:
+def grant(m: Array, thread: int, now: int) -> None:
     """Let a thread send the next step when its last reader has completed one."""
     least = NEVER
     first = m[m[at.READERS_AT] + m[m[at.CHANNELS_AT] + thread]]
@@ -290,23 +297,15 @@ def grant(m: Array, spikes_of: Array, flits_of: Array, thread: int, now: int, li
     m[m[at.HELD_FIRST] + thread] = -1
     while row >= 0:
         following = m[m[at.AFTER] + row]
-        which = m[m[at.CORE_OF] + thread] if lists > 1 else 0
-        append(m, m[at.FIFO_FIRST], m[at.FIFO_LAST], which, row)
+        hand_on(m, thread, row)
         row = following
     for group in range(m[m[at.GROUPS_AT] + thread], m[m[at.GROUPS_AT] + thread + 1]):
         if m[m[at.SOURCE] + group]:
-            wake_sources(m, group, now)
+            wake_group(m, group, now)
 
 
 @compiled
-def wake_sources(m: Array, group: int, now: int) -> None:
-    """Let a source look again whether it may inject."""
-    for i in range(m[m[at.GROUP_ACTORS_AT] + group], m[m[at.GROUP_ACTORS_AT] + group + 1]):
-        wake(m, m[m[at.ACTOR_SERVER] + m[m[at.GROUP_ACTORS] + i]], now)
-
-
-@compiled
-def note_answers(m: Array, spikes_of: Array, flits_of: Array, now: int) -> None:
+def note_answers(m: Array, now: int) -> None:
     """Note the cycle at which all heads have completed a step, and with which counts."""
     least = NEVER
     for i in range(m[at.HEAD_COUNT]):
@@ -327,4 +326,4 @@ def note_answers(m: Array, spikes_of: Array, flits_of: Array, now: int) -> None:
         m[at.WHOLE] = least
         for group in range(m[at.GROUPS]):
             if m[m[at.SOURCE] + group]:
-                wake_sources(m, group, now)
+                wake_group(m, group, now)

@@ -4,14 +4,10 @@ Times are cycles. A server (see `net.py`) is either idle or busy until a known c
 completes leaves it at that cycle. `pipeline.py` and `network.py` carry the spines.
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
-from numba import njit
 from numpy.typing import NDArray
 
-from elsac.runtime.caches import drop_stale
 from elsac.runtime.timing import memory as at
 from elsac.runtime.timing.counts import (
     ADDS,
@@ -21,21 +17,31 @@ from elsac.runtime.timing.counts import (
     INPUT_SPIKES,
     TAPS,
 )
+from elsac.runtime.timing.mesh_compiled import compiled
 from elsac.runtime.timing.net import ACC, QUIET, TRACE
 
-drop_stale(Path(__file__).parent)
-
 Array = NDArray[Any]
-F = TypeVar("F", bound=Callable[..., Any])
 
 # As `PRODUCTS` and `PATTERNS` of `models.py` name them.
 GUSTAVSON, INNER, OUTER = range(3)
 SPINE, LAYER, LBL, NONE = range(4)
 
 
-def compiled(function: F) -> F:
-    """Compile a function at its first call, and keep the machine code on disk."""
-    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
+@compiled
+def count(m: Array, thread: int, kind: int, number: int) -> None:
+    """Add to a count of a thread; see `counts.py`."""
+    m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + kind] += number
+
+
+@compiled
+def link(after: Array, first: Array, last: Array, which: int, row: int) -> None:
+    """Append a row to one of many lists."""
+    after[row] = -1
+    if first[which] < 0:
+        first[which] = row
+    else:
+        after[last[which]] = row
+    last[which] = row
 
 
 # Events: a tournament over the servers.
@@ -77,14 +83,14 @@ def wake(m: Array, server: int, time: int) -> None:
 
 
 @compiled
-def batch_cycles(m: Array, spikes_of: Array, flits_of: Array, group: int, spikes: int) -> int:
+def batch_cycles(m: Array, group: int, spikes: int) -> int:
     """Count a batch and return its cycles: reading weights, or the passes of the adder trees."""
     thread = m[m[at.GROUP_THREAD] + group]
     pes = m[m[at.PE_COLUMNS] + thread]
     passes = shares(spikes, m[at.ADDER_INPUTS]) * m[m[at.TURNS] + group]
-    m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + BATCHES] += pes
-    m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + ADDS] += pes * passes
-    m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + BATCH_SPIKES] += pes * spikes
+    count(m, thread, BATCHES, pes)
+    count(m, thread, ADDS, pes * passes)
+    count(m, thread, BATCH_SPIKES, pes * spikes)
     return int(max(shares(spikes * m[m[at.WORDS] + group], m[at.PORTS]), passes))
 
 
@@ -97,12 +103,12 @@ def shares(number: int, most: int) -> int:
 
 
 @compiled
-def enqueue(m: Array, spikes_of: Array, flits_of: Array, group: int, row: int, spikes: int) -> int:
+def enqueue(m: Array, group: int, row: int, spikes: int) -> int:
     """Put spikes into a row's queue and return the cycles of the batches that are full."""
     cycles = 0
     if m[m[at.BOUND] + row] == 0:
         if m[m[at.LIVE] + group] == m[at.QUEUES]:
-            cycles += evict(m, spikes_of, flits_of, group)
+            cycles += evict(m, group)
         m[at.TICKET] += 1
         m[m[at.BOUND] + row] = m[at.TICKET]
         wide = m[at.RING_WIDTH] // 2
@@ -116,12 +122,12 @@ def enqueue(m: Array, spikes_of: Array, flits_of: Array, group: int, row: int, s
     m[m[at.PENDING] + row] += spikes
     while m[m[at.PENDING] + row] >= m[at.BATCH]:
         m[m[at.PENDING] + row] -= m[at.BATCH]
-        cycles += batch_cycles(m, spikes_of, flits_of, group, m[at.BATCH])
+        cycles += batch_cycles(m, group, m[at.BATCH])
     return cycles
 
 
 @compiled
-def evict(m: Array, spikes_of: Array, flits_of: Array, group: int) -> int:
+def evict(m: Array, group: int) -> int:
     """Empty the oldest queue."""
     wide = m[at.RING_WIDTH] // 2
     while True:
@@ -133,7 +139,7 @@ def evict(m: Array, spikes_of: Array, flits_of: Array, group: int) -> int:
         m[m[at.RING_FIRST] + group] = (place + 1) & (wide - 1)
         m[m[at.RING_SIZE] + group] -= 1
         if m[m[at.BOUND] + row] == ticket:
-            return flush(m, spikes_of, flits_of, group, row)
+            return flush(m, group, row)
 
 
 @compiled
@@ -156,7 +162,7 @@ def compact(m: Array, group: int, wide: int) -> None:
 
 
 @compiled
-def flush(m: Array, spikes_of: Array, flits_of: Array, group: int, row: int) -> int:
+def flush(m: Array, group: int, row: int) -> int:
     """Serve what is left in a row's queue, and free it."""
     if m[m[at.BOUND] + row] == 0:
         return 0
@@ -164,16 +170,14 @@ def flush(m: Array, spikes_of: Array, flits_of: Array, group: int, row: int) -> 
     m[m[at.LIVE] + group] -= 1
     left = m[m[at.PENDING] + row]
     m[m[at.PENDING] + row] = 0
-    return batch_cycles(m, spikes_of, flits_of, group, left) if left else 0
+    return batch_cycles(m, group, left) if left else 0
 
 
 # Visits.
 
 
 @compiled
-def visit(
-    m: Array, spikes_of: Array, flits_of: Array, server: int, reader: int, spine: int, spikes: int
-) -> int:
+def visit(m: Array, spikes_of: Array, server: int, reader: int, spine: int, spikes: int) -> int:
     """Serve one spine and return its cycles; rows that it completes join the server's list."""
     actor = m[m[at.READER_ACTOR] + reader]
     group = m[m[at.ACTOR_GROUP] + actor]
@@ -200,22 +204,22 @@ def visit(
             served += 1
             m[dirty + row] = 1
         if gathers:
-            cycles += enqueue(m, spikes_of, flits_of, group, row, taken)
+            cycles += enqueue(m, group, row, taken)
         elif single:
             for _ in range(taken):
-                cycles += batch_cycles(m, spikes_of, flits_of, group, 1)
+                cycles += batch_cycles(m, group, 1)
         left = m[wait + row] - 1
         m[wait + row] = left
         if left == 0:
-            cycles += complete(m, spikes_of, flits_of, server, group, row)
+            cycles += complete(m, spikes_of, server, group, row)
     if served and leader:
         pes = m[m[at.PE_COLUMNS] + thread]
-        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + INPUT_SPIKES] += taken * pes
-        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + TAPS] += taken * served * pes
+        count(m, thread, INPUT_SPIKES, taken * pes)
+        count(m, thread, TAPS, taken * served * pes)
         if kind != ACC:
             # Every spike has a column of its own: one access to a row takes all of them.
             rows = served if kind != TRACE else 1
-            m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + BATCHES] += rows * pes
+            count(m, thread, BATCHES, rows * pes)
             cycles += rows * m[m[at.TURNS] + group]
     if work and not leader:
         cycles = max(cycles, shadow(m, group, kind, taken, served))
@@ -237,20 +241,20 @@ def shadow(m: Array, group: int, kind: int, taken: int, served: int) -> int:
 
 
 @compiled
-def complete(m: Array, spikes_of: Array, flits_of: Array, server: int, group: int, row: int) -> int:
+def complete(m: Array, spikes_of: Array, server: int, group: int, row: int) -> int:
     """Fire a row whose inputs are all there; return the cycles."""
     thread = m[m[at.GROUP_THREAD] + group]
     step = m[m[at.STEP] + group]
     m[m[at.WAIT] + row] = m[m[at.WAITS] + row]
     m[m[at.LEFT] + group] -= 1
-    cycles = flush(m, spikes_of, flits_of, group, row)
+    cycles = flush(m, group, row)
     # A row that sends was active: shares of spikes are rounded, and may have been rounded to none.
     active = step == 0 or m[m[at.DIRTY] + row] != 0 or spikes_of[step, row] > 0
     active = active or spikes_of[step - 1, row] > 0
     if m[at.PRODUCT] == INNER and m[m[at.DIRTY] + row] != 0 and m[m[at.INNER] + group]:
-        cycles += batch_cycles(m, spikes_of, flits_of, group, m[m[at.INNER] + group])
+        cycles += batch_cycles(m, group, m[m[at.INNER] + group])
     if not m[m[at.SOURCE] + group] and (active or not m[at.SKIP]):
-        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FIRES] += m[m[at.PE_COLUMNS] + thread]
+        count(m, thread, FIRES, m[m[at.PE_COLUMNS] + thread])
         cycles += m[at.FIRE] * m[m[at.TURNS] + group]
     m[m[at.DIRTY] + row] = 0
     m[m[at.ROW_STEP] + row] = step

@@ -1,4 +1,4 @@
-"""How the kernels of the mesh are compiled, and two operations that numba has no name for."""
+"""How kernels of timing models are compiled, and two operations that numba has no name for."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def compiled(function: F) -> F:
     """Compile a function at its first call, and keep the machine code on disk."""
-    return cast(F, njit(cache=True, nogil=True)(function))
+    return cast(F, njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def inlined(function: F) -> F:

@@ -6,14 +6,13 @@ count as one `server`. An `actor` is a group on a server: it is visited by spine
 other, and counts down the rows that they feed, like the program does.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.image import Image
-from elsac.runtime.isa import decode
+from elsac.runtime.handlers import handler
 from elsac.targets import Target
 
 Ints = NDArray[np.int64]
@@ -238,7 +237,7 @@ def _work(image: Image, port: np.void, columns: int) -> tuple[int, int]:
     """Return the kind of a port and the share of its spikes that the thread takes, of 1 << 16."""
     program = image.program
     base, whole = int(port["column_base"]), 1 << 16
-    for name, operands in handler(image, int(port["on_spikes"])):
+    for _, name, operands in handler(image.program, int(port["on_spikes"])):
         if name in ("acc", "add"):
             table = program.weight_segments if name == "acc" else program.constant_segments
             segment = table[operands["weights" if name == "acc" else "constants"]]
@@ -254,22 +253,12 @@ def _work(image: Image, port: np.void, columns: int) -> tuple[int, int]:
 def _taps(image: Image, port: np.void, maps_from: int) -> list[int]:
     """Return where the row pointers of a port's spines begin, for each loop that counts down."""
     found = []
-    for name, operands in handler(image, int(port["on_end"])):
+    for _, name, operands in handler(image.program, int(port["on_end"])):
         if name == "taps":
             found.append(int(image.taps.first[operands["window"]]))
         if name == "scount":
             found.append(maps_from + int(image.map_rows.first[operands["map"]]))
     return found
-
-
-def handler(image: Image, word: int) -> Iterator[tuple[str, dict[str, int]]]:
-    """Yield (mnemonic, operands) of the words of a handler up to its `end`."""
-    while True:
-        instruction, operands = decode(int(image.program.code[word]))
-        if instruction.mnemonic == "end":
-            return
-        yield instruction.mnemonic, operands
-        word += 1
 
 
 def _reach(
@@ -300,7 +289,7 @@ def _weights(image: Image, columns: Ints) -> tuple[Ints, Ints]:
     for thread, entry in enumerate(program.threads):
         fan_in: dict[int, int] = {}
         for port in program.ports[entry["first_port"] :][: entry["ports"]]:
-            for name, operands in handler(image, int(port["on_spikes"])):
+            for _, name, operands in handler(image.program, int(port["on_spikes"])):
                 if name != "acc":
                     continue
                 segment = program.weight_segments[operands["weights"]]

@@ -12,9 +12,10 @@ import numpy as np
 from elsac.runtime.timing import memory as at
 from elsac.runtime.timing.counts import FLIT_HOPS, FLITS, LOCAL_FLITS, PARKED
 from elsac.runtime.timing.events import arrive, event, mark_sent, start
-from elsac.runtime.timing.kernel import Array, compiled, earliest
+from elsac.runtime.timing.kernel import Array, count, earliest, link
 from elsac.runtime.timing.memory import NEVER
 from elsac.runtime.timing.mesh import Mesh, arrived, cycle, ejected, inject, release, stuck
+from elsac.runtime.timing.mesh_compiled import compiled
 
 SILENT = -1
 """The row of a packet that only closes a step."""
@@ -67,13 +68,13 @@ def run_network(
     silent_last = np.full(len(channel_of_tree), -1, np.int64)
     after = np.full(len(row_links), -1, np.int64)
     used, now, flying, limit = 0, 0, 0, NEVER
-    start(m, spikes_of, flits_of)
+    start(m)
     while True:
         while True:
             server = earliest(m)
             if m[m[at.KEY] + m[at.LEAVES] + server] > now:
                 break
-            record = event(m, spikes_of, flits_of, server, now, cores)
+            record = event(m, spikes_of, flits_of, server, now)
             if record >= 0:
                 records[record, READERS] -= 1
                 if records[record, READERS] == 0:
@@ -91,52 +92,37 @@ def run_network(
                     step = m[m[at.ROW_STEP] + row]
                     flits, tree = int(flits_of[step, row]), tree_of_row[row]
                     if flits == 0 and not m[at.CLOSES]:
-                        tell(m, spikes_of, flits_of, thread, step, row, now)
-                    elif flits == 0:
-                        if tree >= 0:
-                            link(after, silent_first, silent_last, tree, row)
-                        local(m, spikes_of, flits_of, thread, step, row, now)
+                        tell_away(m, thread, step, row, now)
+                    elif flits == 0 and tree >= 0:
+                        link(after, silent_first, silent_last, tree, row)
                     elif tree >= 0:
                         place, lane = place_of_core[core], channel_of_tree[tree]
                         if not inject(mesh, place, tree, lane, used, flits):
                             waiting = True
                             break
-                        packets[used, ROW] = row
-                        packets[used, THREAD] = thread
-                        packets[used, STEP] = step
-                        packets[used, SIZE] = flits
-                        packets[used, SILENTS] = silent_first[tree]
+                        note(packets, used, row, thread, step, flits, silent_first[tree])
                         silent_first[tree] = -1
                         used += 1
                         flying = 1
-                        m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FLIT_HOPS] += (
-                            flits * row_links[row]
-                        )
-                        local(m, spikes_of, flits_of, thread, step, row, now)
-                    else:
-                        local(m, spikes_of, flits_of, thread, step, row, now)
+                        count(m, thread, FLIT_HOPS, flits * row_links[row])
+                    local(m, flits_of, thread, step, row, now)
                     m[m[at.FIFO_FIRST] + core] = m[m[at.AFTER] + row]
                     moved = True
-                    if mark_sent(m, spikes_of, flits_of, row, now, cores):
-                        counts = m[at.COUNTS] + thread * m[at.KIND_COUNT]
-                        m[counts + FLITS] += closing[step, thread]
-                        m[counts + FLIT_HOPS] += closing_hops[step, thread]
+                    if mark_sent(m, flits_of, row, now):
+                        count(m, thread, FLITS, closing[step, thread])
+                        count(m, thread, FLIT_HOPS, closing_hops[step, thread])
                         chain = gather(m, tree_of_row, thread, after, silent_first, silent_last)
                         if chain < 0:
                             continue
                         tree = closing_tree[thread]
-                        packets[used, ROW] = SILENT
-                        packets[used, THREAD] = thread
-                        packets[used, STEP] = step
-                        packets[used, SIZE] = 1
-                        packets[used, SILENTS] = chain
+                        note(packets, used, SILENT, thread, step, 1, chain)
                         place, lane = place_of_core[core], channel_of_tree[tree]
                         if inject(mesh, place, tree, lane, used, 1):
                             flying = 1
                         else:  # told without a flit, rather than to hold up the step
                             told = chain
                             while told >= 0:
-                                tell_away(m, spikes_of, flits_of, thread, step, told, now)
+                                tell_away(m, thread, step, told, now)
                                 told = after[told]
                         used += 1
         following = m[m[at.KEY] + 1]
@@ -169,7 +155,7 @@ def run_network(
                 channel = channel_at[thread, place]
                 if packets[packet, ROW] >= 0 and channel >= 0:
                     readers = arrive(
-                        *(m, spikes_of, flits_of, thread, step),
+                        *(m, thread, step),
                         *(channel, packets[packet, ROW], now, record),
                     )
                     if readers:
@@ -178,13 +164,11 @@ def run_network(
                         records[record, LYING] = packets[packet, SIZE]
                         records[record, READERS] = readers
                         if buffer and lying[place] >= ejection:
-                            m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + PARKED] += packets[
-                                packet, SIZE
-                            ]
+                            count(m, thread, PARKED, packets[packet, SIZE])
                         lying[place] += packets[packet, SIZE]
                 row = packets[packet, SILENTS]
                 while row >= 0 and channel >= 0:
-                    arrive(m, spikes_of, flits_of, thread, step, channel, row, now, -1)
+                    arrive(m, thread, step, channel, row, now, -1)
                     row = after[row]
             for core in range(cores):
                 place = place_of_core[core]
@@ -195,6 +179,18 @@ def run_network(
                         released = True
         if stuck(mesh) and not released and m[m[at.KEY] + 1] >= NEVER:
             return STUCK
+
+
+@compiled
+def note(
+    packets: Array, packet: int, row: int, thread: int, step: int, flits: int, silents: int
+) -> None:
+    """Note what a packet carries."""
+    packets[packet, ROW] = row
+    packets[packet, THREAD] = thread
+    packets[packet, STEP] = step
+    packets[packet, SIZE] = flits
+    packets[packet, SILENTS] = silents
 
 
 @compiled
@@ -211,17 +207,6 @@ def grown(records: Array) -> Array:
     new = np.zeros((2 * len(records), RECORD_COLUMNS), np.int64)
     new[: len(records)] = records
     return new
-
-
-@compiled
-def link(after: Array, first: Array, last: Array, which: int, row: int) -> None:
-    """Append a silent row to those that wait for the next flit of their tree."""
-    after[row] = -1
-    if first[which] < 0:
-        first[which] = row
-    else:
-        after[last[which]] = row
-    last[which] = row
 
 
 @compiled
@@ -244,32 +229,19 @@ def gather(
 
 
 @compiled
-def tell(
-    m: Array, spikes_of: Array, flits_of: Array, thread: int, step: int, row: int, now: int
-) -> None:
-    """Tell all readers of a silent row, without a flit."""
-    local(m, spikes_of, flits_of, thread, step, row, now)
-    tell_away(m, spikes_of, flits_of, thread, step, row, now)
-
-
-@compiled
-def tell_away(
-    m: Array, spikes_of: Array, flits_of: Array, thread: int, step: int, row: int, now: int
-) -> None:
+def tell_away(m: Array, thread: int, step: int, row: int, now: int) -> None:
     """Tell readers on other cores."""
     for channel in range(m[m[at.CHANNELS_AT] + thread], m[m[at.CHANNELS_AT] + thread + 1]):
         if not m[m[at.CHANNEL_LOCAL] + channel]:
             time = now + max(m[m[at.CHANNEL_HOPS] + channel], 1) * m[at.HOP]
-            arrive(m, spikes_of, flits_of, thread, step, channel, row, time, -1)
+            arrive(m, thread, step, channel, row, time, -1)
 
 
 @compiled
-def local(
-    m: Array, spikes_of: Array, flits_of: Array, thread: int, step: int, row: int, now: int
-) -> None:
+def local(m: Array, flits_of: Array, thread: int, step: int, row: int, now: int) -> None:
     """Let a row come to readers on its own core."""
     for channel in range(m[m[at.CHANNELS_AT] + thread], m[m[at.CHANNELS_AT] + thread + 1]):
         if m[m[at.CHANNEL_LOCAL] + channel]:
-            found = arrive(m, spikes_of, flits_of, thread, step, channel, row, now + m[at.HOP], -1)
+            found = arrive(m, thread, step, channel, row, now + m[at.HOP], -1)
             if found:
-                m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + LOCAL_FLITS] += flits_of[step, row]
+                count(m, thread, LOCAL_FLITS, flits_of[step, row])

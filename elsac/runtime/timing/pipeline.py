@@ -10,8 +10,9 @@ import numpy as np
 from elsac.runtime.timing import memory as at
 from elsac.runtime.timing.counts import FLIT_HOPS, FLITS, LOCAL_FLITS
 from elsac.runtime.timing.events import arrive, event, mark_sent, start
-from elsac.runtime.timing.kernel import LBL, SPINE, Array, compiled, earliest
+from elsac.runtime.timing.kernel import LBL, SPINE, Array, count, earliest, link
 from elsac.runtime.timing.memory import NEVER
+from elsac.runtime.timing.mesh_compiled import compiled
 
 
 @compiled
@@ -38,7 +39,7 @@ def run_pipeline(
     silent_last = np.full(m[at.THREADS], -1, np.int64)
     after = np.full(len(row_links), -1, np.int64)  # of silent rows
     now, limit = 0, NEVER
-    start(m, spikes_of, flits_of)
+    start(m)
     while True:
         server = earliest(m)
         time = m[m[at.KEY] + m[at.LEAVES] + server]
@@ -47,10 +48,10 @@ def run_pipeline(
         if time > limit:
             return int(limit)
         now = time
-        event(m, spikes_of, flits_of, server, now, 1)
-        while m[m[at.FIFO_FIRST] + 0] >= 0:
-            row = m[m[at.FIFO_FIRST] + 0]
-            m[m[at.FIFO_FIRST] + 0] = m[m[at.AFTER] + row]
+        event(m, spikes_of, flits_of, server, now)
+        while m[m[at.FIFO_FIRST]] >= 0:
+            row = m[m[at.FIFO_FIRST]]
+            m[m[at.FIFO_FIRST]] = m[m[at.AFTER] + row]
             thread = m[m[at.GROUP_THREAD] + m[m[at.ROW_GROUP] + row]]
             step = m[m[at.ROW_STEP] + row]
             flits = flits_of[step, row]
@@ -58,33 +59,26 @@ def run_pipeline(
             leaves = now
             if flits and row_links[row]:
                 leaves = pass_by(m, ways, 0, core, now, flits)
-                m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FLIT_HOPS] += flits * row_links[row]
+                count(m, thread, FLIT_HOPS, flits * row_links[row])
             if m[at.PATTERN] == SPINE:
                 if flits == 0 and m[at.CLOSES]:
-                    after[row] = -1
-                    if silent_first[thread] < 0:
-                        silent_first[thread] = row
-                    else:
-                        after[silent_last[thread]] = row
-                    silent_last[thread] = row
+                    link(after, silent_first, silent_last, thread, row)
                 else:
                     release(
-                        *(m, spikes_of, flits_of, thread, step, silent_first, after),
+                        *(m, flits_of, thread, step, silent_first, after),
                         *(now, leaves, ways),
                     )
-                    spread(m, spikes_of, flits_of, thread, step, row, now, leaves, ways)
-            if mark_sent(m, spikes_of, flits_of, row, now, 1):
+                    spread(m, flits_of, thread, step, row, now, leaves, ways)
+            if mark_sent(m, flits_of, row, now):
                 extra = closing[step, thread]
-                m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FLITS] += extra
-                m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + FLIT_HOPS] += closing_hops[
-                    step, thread
-                ]
+                count(m, thread, FLITS, extra)
+                count(m, thread, FLIT_HOPS, closing_hops[step, thread])
                 release(
-                    *(m, spikes_of, flits_of, thread, step, silent_first, after),
+                    *(m, flits_of, thread, step, silent_first, after),
                     *(now, leaves + extra, ways),
                 )
                 if m[at.PATTERN] != SPINE:
-                    barrier(m, spikes_of, flits_of, thread, step, now, ways)
+                    barrier(m, flits_of, thread, step, now, ways)
             if 0 <= stop < m[at.STEPS] and m[m[at.ANSWERS] + stop] >= 0:
                 limit = m[m[at.ANSWERS] + stop] + grace
 
@@ -92,7 +86,6 @@ def run_pipeline(
 @compiled
 def release(
     m: Array,
-    spikes_of: Array,
     flits_of: Array,
     thread: int,
     step: int,
@@ -106,14 +99,13 @@ def release(
     row = first[thread]
     first[thread] = -1
     while row >= 0:
-        spread(m, spikes_of, flits_of, thread, step, row, now, leaves, ways)
+        spread(m, flits_of, thread, step, row, now, leaves, ways)
         row = after[row]
 
 
 @compiled
 def spread(
     m: Array,
-    spikes_of: Array,
     flits_of: Array,
     thread: int,
     step: int,
@@ -135,15 +127,13 @@ def spread(
             # The first flit is there when the last one leaves, or earlier.
             core = m[m[at.CHANNEL_CORE] + channel]
             time = pass_by(m, ways, 1, core, time - takes, flits)
-        if arrive(m, spikes_of, flits_of, thread, step, channel, row, time, -1):
+        if arrive(m, thread, step, channel, row, time, -1):
             if m[m[at.CHANNEL_LOCAL] + channel]:
-                m[m[at.COUNTS] + thread * m[at.KIND_COUNT] + LOCAL_FLITS] += flits
+                count(m, thread, LOCAL_FLITS, flits)
 
 
 @compiled
-def barrier(
-    m: Array, spikes_of: Array, flits_of: Array, thread: int, step: int, now: int, ways: Array
-) -> None:
+def barrier(m: Array, flits_of: Array, thread: int, step: int, now: int, ways: Array) -> None:
     """Hand on a step when the layer has completed it, or all of them when it has completed all."""
     layer = m[m[at.LAYER_OF] + thread]
     if m[m[at.LAYER_LEFT] + layer * m[at.STEPS] + step]:
@@ -161,7 +151,7 @@ def barrier(
         leaves = max(now, (ways[0, core] + width - 1) // width)  # behind all that was sent
         for number in range(first, stop):
             for row in range(m[m[at.ROW_AT] + other], m[m[at.ROW_AT] + other + 1]):
-                spread(m, spikes_of, flits_of, other, number, row, now, leaves, ways)
+                spread(m, flits_of, other, number, row, now, leaves, ways)
 
 
 @compiled
