@@ -48,16 +48,12 @@ class Recorder:
 
     def __init__(self, offset: Ints, row_links: Ints) -> None:
         self.offset, self.row_links = offset, row_links
-        threads = len(offset) - 1
         self._rows: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         self._threads: list[Ints] = []
-        self._before = np.zeros((3, threads), np.int64)
 
     def step(self, spikes: Ints, flits: Ints, packets: Ints, hops: Ints, sops: Ints) -> None:
-        """Add a step: spikes and flits [rows] of it; packets, hops, sops [threads] so far."""
-        total = np.array([packets, hops, sops], np.int64)
-        step = total - self._before
-        self._before = total
+        """Add a step: spikes and flits [rows]; packets, hops, sops [threads]."""
+        step = np.array([packets, hops, sops], np.int64)
         step[0] -= self._sums(flits)
         step[1] -= self._sums(flits * self.row_links)
         self._rows.append((spikes.astype(np.int32), flits.astype(np.int32)))

@@ -30,10 +30,11 @@ class Sample:
     counts: Ints  # [COUNTS, layers]
     last: Ints  # [layers]
     history: dict[str, Array]  # value -> [steps, *shape]
+    step_spikes: Ints  # [steps, layers]
 
 
 class Reader:
-    """Takes what is asked for out of outcomes."""
+    """Takes what is asked for out of outcomes; any number of threads may share one."""
 
     def __init__(
         self, image: Image, host: Host, tensors: bool, record: bool, confidence: bool
@@ -42,8 +43,6 @@ class Reader:
         self.confidence = confidence
         self.probes = host.probes if tensors else []
         self.layer_of = image.program.threads["layer"].astype(np.int64)
-        self.step_spikes = np.zeros((0, len(image.program.layers)), np.int64)
-        self.samples = 0
         by_name = {value.name: value for value in host.values}
         self.behind = {
             output if len(names) == 1 else f"{output}:{name}": by_name[name].reading
@@ -53,7 +52,7 @@ class Reader:
 
     def sample(self, outcome: Outcome) -> Sample:
         """Read out one sample."""
-        read = partial(self._final, outcome)
+        read = outcome.state.read
         layers = len(self.image.program.layers)
         counts = [
             np.bincount(self.layer_of, getattr(outcome.stats, name), layers) for name in COUNTS
@@ -62,7 +61,6 @@ class Reader:
         np.add.at(per_step.T, self.layer_of, outcome.step_spikes.T)
         numbers = np.arange(1, len(per_step) + 1)[:, np.newaxis]
         last = (numbers * (per_step > 0)).max(axis=0, initial=0)
-        self._add_steps(per_step)
         values = {v.name: v.floats_or_integers(read) for v in self.host.values}
         history: dict[str, Array] = {}
         if self.record:
@@ -78,7 +76,9 @@ class Reader:
             steps=outcome.steps,
             terminal=outcome.terminal,
             exited=outcome.exited,
-            control=(0, 0) if control is None else (control.flits.sum(), control.hops.sum()),
+            control=(0, 0)
+            if control is None
+            else (int(control.flits.sum()), int(control.hops.sum())),
             trail=self._trail(outcome) if self.confidence else None,
             values=values,
             integers={name: r.integers(read) for name, r in self.behind.items()},
@@ -86,28 +86,15 @@ class Reader:
             counts=np.array(counts).astype(np.int64),
             last=last,
             history=history,
+            step_spikes=per_step,
         )
-
-    def _add_steps(self, per_step: Ints) -> None:
-        """Add one sample's spikes [steps, layers]; what is kept grows with the longest alone."""
-        if len(self.step_spikes) < len(per_step):
-            grown = np.zeros_like(per_step)
-            grown[: len(self.step_spikes)] = self.step_spikes
-            self.step_spikes = grown
-        self.step_spikes[: len(per_step)] += per_step
-        self.samples += 1
 
     def _trail(self, outcome: Outcome) -> tuple[Ints, Ints]:
         from elsac.runtime.emulator.exit_fast import trail
 
         if outcome.steps:
             return trail(self.image, partial(_recorded, outcome))
-        return trail(self.image, lambda kind, thread: self._final(outcome, kind, thread)[None])
-
-    def _final(self, outcome: Outcome, kind: str, thread: int) -> Ints:
-        if kind == "charge":
-            return self.image.membrane(outcome.membranes, thread)
-        return self.image.tracer(outcome.tracers, thread)
+        return trail(self.image, lambda kind, thread: outcome.state.read(kind, thread)[None])
 
 
 def _recorded(outcome: Outcome, kind: str, thread: int) -> Ints:

@@ -63,7 +63,8 @@ class Stream:
     ) -> Outcome:
         """Run the next frame; arguments as of `run_sample`."""
         if self.machine is None:
-            self.machine = open_machine(image, inputs, engine)
+            jitter = options.get("jitter", args[1] if len(args) > 1 else None)
+            self.machine = open_machine(image, inputs, engine, jitter)
             self._sent = [np.zeros_like(array) for array in inputs]
         here = options | {"machine": self.machine}
         outcome = self.run(image, inputs, engine, *args, **here)

@@ -1,7 +1,8 @@
-"""The emulator: two engines with one meaning, and the loop over steps that drives either.
+"""The emulator: engines with one meaning, and the loop over steps that drives either.
 
-The `interpreter` is the reference; `fast` is compiled. They give the same outcome for every program
-that :func:`load_image` accepts, or raise the same fault.
+The `interpreter` is the reference. `fast` runs programs of the usual form as stages, rows at a
+time; all others, and events in random order, run on the `machine`, which is compiled as well. All
+give the same outcome for every program that :func:`load_image` accepts, or raise the same fault.
 """
 
 from collections.abc import Sequence
@@ -12,9 +13,11 @@ from numpy.typing import NDArray
 
 from elsac.runtime.activity import Recorder
 from elsac.runtime.emulator.common import (
+    Block,
     Engine,
     Fault,
     Ints,
+    Kept,
     Outcome,
     Statistics,
     planes_for,
@@ -36,7 +39,7 @@ __all__ = [
     "run_sample",
 ]
 
-EngineName = Literal["fast", "interpreter"]
+EngineName = Literal["fast", "machine", "interpreter"]
 
 
 def run_sample(
@@ -67,8 +70,9 @@ def run_sample(
     if exits is not None and not len(image.program.decisions):
         raise ValueError("the program has no decision to exit")
     seed = None if jitter is None else jitter % (1 << 31)
+    own = machine is None
     if machine is None:
-        machine = _engine(engine)(image, tracers, seed)
+        machine = _open(engine, image, tracers, seed)
         bindings = image.program.bindings.get("inputs", [])
         last_input = _input_steps(image, tracers, [planes_of(b["lo"], b["hi"]) for b in bindings])
     else:
@@ -78,51 +82,80 @@ def run_sample(
     limit = _step_limit(image, last_input)
     if max_steps is not None:
         limit = min(limit, max_steps)
-    wanted = _recorded(image) if record else []
-    records: dict[tuple[str, int], list[Ints]] = {key: [] for key in wanted}
-    spikes: list[Ints] = []
-    recorder = Recorder(image.counter_offset, image.trees.row_links) if activity else None
     unit = None if exits is None else _exit_unit(engine)(image, machine, exits)
+    log = _Log(image, _recorded(image) if record else [], activity)
     terminal = exited = False
-    steps = 0
-    for step in range(limit):
-        spikes.append(machine.step(step))
-        if recorder is not None:
-            counts = machine.statistics()
-            recorder.step(*machine.sent(), counts.packets, counts.flit_hops, counts.sops)
-        for key, values in records.items():
-            values.append(machine.read(*key))
-        killed = unit is not None and unit.step()
-        if spikes[-1].any():
-            steps = step + 1
-        elif step >= last_input:
-            terminal = True
-            break
-        if killed:
-            steps, exited = step + 1, True
-            break
-    threads = len(image.program.threads)
+    steps = done = 0
+    while done < limit and not (terminal or exited):
+        # An exit may end the sample after any step.
+        block = machine.run(done, 1 if unit else limit - done, log.watched)
+        for step, spikes in enumerate(block.spikes.sum(axis=1).tolist(), done):
+            exited = unit is not None and unit.step()
+            steps = step + 1 if spikes or exited else steps
+            terminal = not spikes and not exited and step >= last_input
+            if terminal or exited:
+                break
+        log.add(block, step + 1 - done)
+        done = step + 1
     return Outcome(
-        activity=None if recorder is None else recorder.done(steps),
+        activity=log.recorder.done(steps) if log.recorder else None,
         steps=steps,
         terminal=terminal,
         exited=exited,
         control=None if unit is None else unit.control(),
-        tracers=machine.tracers(),
-        membranes=machine.membranes(),
-        stats=machine.statistics(),
-        step_spikes=np.array(spikes[:steps], np.int64).reshape(steps, threads),
-        records={
-            key: np.array(values[:steps], np.int64).reshape(steps, *_shape(image, key[1]))
-            for key, values in records.items()
-        },
+        # A machine that goes on to the next frame cannot be left to the outcome.
+        state=machine if own else Kept(image, machine),
+        stats=log.statistics,
+        step_spikes=log.spikes(steps),
+        records=log.records(steps),
     )
 
 
-def open_machine(image: Image, inputs: Sequence[Ints], engine: EngineName = "fast") -> Engine:
-    """Return a machine that has been sent nothing yet, for frames in the shapes of `inputs`."""
+class _Log:
+    """What is kept of the blocks of a run."""
+
+    def __init__(self, image: Image, watched: list[tuple[str, int]], activity: bool) -> None:
+        self.image, self.watched = image, watched
+        self.threads = len(image.program.threads)
+        self.statistics = Statistics.zeros(self.threads)
+        self.recorder = Recorder(image.counter_offset, image.trees.row_links) if activity else None
+        self._blocks: list[Ints] = []
+        self._records: list[dict[tuple[str, int], Ints]] = []
+
+    def add(self, block: Block, steps: int) -> None:
+        """Add the first steps of a block."""
+        self.statistics = self.statistics.plus(block.statistics(steps))
+        self._blocks.append(block.spikes[:steps])
+        self._records.append({key: values[:steps] for key, values in block.watched.items()})
+        if self.recorder is not None:
+            for step in range(steps):
+                rows = block.row_spikes[step], block.row_flits[step]
+                self.recorder.step(
+                    *rows, block.packets[step], block.flit_hops[step], block.sops[step]
+                )
+
+    def spikes(self, steps: int) -> Ints:
+        """Return the spikes of each thread, [steps, threads]."""
+        return np.concatenate([np.zeros((0, self.threads), np.int64), *self._blocks])[:steps]
+
+    def records(self, steps: int) -> dict[tuple[str, int], Ints]:
+        """Return what was watched, [steps, rows, columns] each."""
+        empty = {key: np.zeros((0, *_shape(self.image, key[1])), np.int64) for key in self.watched}
+        return {
+            key: np.concatenate([none, *(block[key] for block in self._records)])[:steps]
+            for key, none in empty.items()
+        }
+
+
+def open_machine(
+    image: Image, inputs: Sequence[Ints], engine: EngineName = "fast", jitter: int | None = None
+) -> Engine:
+    """Return a machine that has been sent nothing yet, for frames in the shapes of `inputs`.
+
+    Frames may come with a `jitter` only if one is given here.
+    """
     silence = [np.zeros_like(array) for array in inputs]
-    return _engine(engine)(image, _checked(image, silence), None)
+    return _open(engine, image, _checked(image, silence), jitter)
 
 
 def _differences(image: Image, inputs: Sequence[Ints], machine: Engine) -> list[Ints]:
@@ -137,17 +170,24 @@ def _differences(image: Image, inputs: Sequence[Ints], machine: Engine) -> list[
     return differences
 
 
-def _engine(name: str) -> type[Engine]:
+def _open(name: str, image: Image, inputs: list[Ints], jitter: int | None) -> Engine:
+    """Make a machine; `fast` means stages, or the virtual machine where these cannot be."""
     # Imported on demand: the interpreter needs no compiler.
     if name == "interpreter":
         from elsac.runtime.emulator.interpreter import Interpreter
 
-        return Interpreter
-    if name == "fast":
-        from elsac.runtime.emulator.fast import Fast
+        return Interpreter(image, inputs, jitter)
+    from elsac.runtime.emulator.fast import Fast
+    from elsac.runtime.emulator.stages import NoStages, Stages
 
-        return Fast
-    raise ValueError(f"unknown engine '{name}'; expected fast or interpreter")
+    if name == "fast":
+        try:
+            return Stages(image, inputs, jitter)
+        except NoStages:
+            return Fast(image, inputs, jitter)
+    if name == "machine":
+        return Fast(image, inputs, jitter)
+    raise ValueError(f"unknown engine '{name}'; expected fast, machine or interpreter")
 
 
 def _exit_unit(engine: str) -> type[ExitUnit]:

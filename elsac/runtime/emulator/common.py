@@ -7,7 +7,7 @@ one seed means one order.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,20 +61,64 @@ class Statistics:
         counts = {entry.name: np.zeros(threads, np.int64) for entry in fields(cls)}
         return cls(**counts | {"instructions": np.zeros(len(ISA), np.int64)})
 
+    def plus(self, other: "Statistics") -> "Statistics":
+        """Return the sums of two."""
+        names = [entry.name for entry in fields(self)]
+        return Statistics(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+    def copy(self) -> "Statistics":
+        """Return a copy of all counts."""
+        return self.plus(Statistics.zeros(len(self.sops)))
+
+
+class State(Protocol):
+    """Tracers and membranes of all threads."""
+
+    def read(self, kind: str, thread: int) -> Ints:
+        """Return a copy of a thread's tracers or membranes (kind `charge`), [rows, columns]."""
+
+    def tracers(self) -> Ints:
+        """Return a copy of the tracers of all threads, flat."""
+
+    def membranes(self) -> Ints:
+        """Return a copy of the membranes of all threads, flat."""
+
+
+class Kept:
+    """The state of a machine as it is now; an :class:`elsac.runtime.emulator.common.State`."""
+
+    def __init__(self, image: Image, machine: State) -> None:
+        self.image, self._tracers, self._membranes = image, machine.tracers(), machine.membranes()
+
+    def read(self, kind: str, thread: int) -> Ints:
+        """See :class:`State`."""
+        if kind == "charge":
+            return self.image.membrane(self._membranes, thread)
+        return self.image.tracer(self._tracers, thread)
+
+    def tracers(self) -> Ints:
+        """See :class:`State`."""
+        return self._tracers
+
+    def membranes(self) -> Ints:
+        """See :class:`State`."""
+        return self._membranes
+
 
 @dataclass(frozen=True)
 class Outcome:
     """The result of one sample.
 
-    `Image.tracer` and `Image.membrane` cut a thread's [rows, columns] out of the flat arrays.
+    `Image.tracer` and `Image.membrane` cut a thread's [rows, columns] out of the flat arrays; to
+    read some threads only, ask the state.
     """
 
     steps: int
     """Steps up to and including the last one with a spike."""
     terminal: bool
     """The run was proved to be over: a whole quiet step after the last input."""
-    tracers: Ints
-    membranes: Ints
+    state: "State"
+    """Tracers and membranes at the end."""
     stats: Statistics
     step_spikes: Ints
     """[steps, threads]: spikes of each thread in each step."""
@@ -89,35 +133,113 @@ class Outcome:
     control: Control | None = None
     """What exits cost, if they were asked for."""
 
+    @property
+    def tracers(self) -> Ints:
+        """A copy of the tracers of all threads, flat."""
+        return self.state.tracers()
 
-class Engine(Protocol):
-    """One run of one sample, advanced step by step."""
+    @property
+    def membranes(self) -> Ints:
+        """A copy of the membranes of all threads, flat."""
+        return self.state.membranes()
+
+
+@dataclass(frozen=True)
+class Block:
+    """What some consecutive steps of a run did. All arrays begin with [steps]."""
+
+    positive: Ints  # [steps, threads]
+    negative: Ints
+    sops: Ints
+    packets: Ints
+    flit_hops: Ints
+    events: Ints
+    instructions: Ints  # [steps, opcodes]
+    row_spikes: NDArray[np.integer[Any]]
+    """[steps, rows of all threads]: spikes that the row sent; rows as in `Image.counter_offset`."""
+    row_flits: NDArray[np.integer[Any]]
+    watched: dict[tuple[str, int], Ints]
+    """(kind, thread) -> [steps, rows, columns]: what was asked for, after each step."""
+
+    @property
+    def spikes(self) -> Ints:
+        """Spikes of each thread, [steps, threads]."""
+        return self.positive + self.negative
+
+    def statistics(self, steps: int) -> Statistics:
+        """Return the counts of the first steps."""
+        return Statistics(
+            spikes_positive=self.positive[:steps].sum(axis=0),
+            spikes_negative=self.negative[:steps].sum(axis=0),
+            sops=self.sops[:steps].sum(axis=0),
+            packets=self.packets[:steps].sum(axis=0),
+            flit_hops=self.flit_hops[:steps].sum(axis=0),
+            events=self.events[:steps].sum(axis=0),
+            instructions=self.instructions[:steps].sum(axis=0),
+        )
+
+
+class Engine(State, Protocol):
+    """One run of one sample, advanced some steps at a time."""
 
     def __init__(self, image: Image, inputs: Sequence[Ints], jitter: int | None) -> None: ...
 
-    def step(self, step: int) -> Ints:
-        """Run one step and return the spikes of each thread in it; raise :class:`Fault`."""
+    def run(self, first: int, most: int, watched: Sequence[tuple[str, int]]) -> Block:
+        """Run at least one and at most `most` steps, of which the first is step `first`.
+
+        `watched` lists (kind, thread) pairs as of :meth:`read`. The rows of the block stand until
+        the next one is run. Raise :class:`Fault`.
+        """
 
     def resume(self, wishes: Sequence[Ints], jitter: int | None) -> None:
-        """Stay as it is, count anew, and let the sources send `wishes` from step 0 on.
+        """Stay as it is, and let the sources send `wishes` from step 0 on.
 
         `wishes` are like inputs, but are what tracers shall move by (bit planes: `planes_for`).
         """
 
-    def read(self, kind: str, thread: int) -> Ints:
-        """Return a copy of a thread's tracers or membranes (kind `charge`), [rows, columns]."""
+
+class Stepwise:
+    """The part of an engine that makes blocks of single steps."""
+
+    def step(self, step: int) -> Ints:
+        """Run one step and return the spikes of each thread in it; raise :class:`Fault`."""
+        raise NotImplementedError
 
     def sent(self) -> tuple[Ints, Ints]:
         """Return the spikes and flits that every row sent in the last step; flat copies."""
-
-    def tracers(self) -> Ints:
-        """Return a copy of the tracers of all threads, flat."""
-
-    def membranes(self) -> Ints:
-        """Return a copy of the membranes of all threads, flat."""
+        raise NotImplementedError
 
     def statistics(self) -> Statistics:
-        """Return the counts so far."""
+        """Return a copy of the counts so far."""
+        raise NotImplementedError
+
+    def read(self, kind: str, thread: int) -> Ints:
+        """See :class:`Engine`."""
+        raise NotImplementedError
+
+    def run(self, first: int, most: int, watched: Sequence[tuple[str, int]]) -> Block:
+        """Run one step. See :class:`Engine`."""
+        before = self.statistics()
+        self.step(first)
+        after = self.statistics()
+        row_spikes, row_flits = self.sent()
+
+        def new(name: str) -> Ints:
+            step: Ints = getattr(after, name) - getattr(before, name)
+            return step[np.newaxis]
+
+        return Block(
+            positive=new("spikes_positive"),
+            negative=new("spikes_negative"),
+            sops=new("sops"),
+            packets=new("packets"),
+            flit_hops=new("flit_hops"),
+            events=new("events"),
+            instructions=new("instructions"),
+            row_spikes=row_spikes[np.newaxis],
+            row_flits=row_flits[np.newaxis],
+            watched={key: self.read(*key)[np.newaxis] for key in watched},
+        )
 
 
 def up_or_down(

@@ -69,7 +69,7 @@ first_state = compiled(common.first_state)
 _LAYOUTS: WeakKeyDictionary[Image, Layout] = WeakKeyDictionary()
 
 
-class Fast:
+class Fast(common.Stepwise):
     """One run of one sample; an :class:`elsac.runtime.emulator.common.Engine`."""
 
     def __init__(self, image: Image, inputs: Sequence[Ints], jitter: int | None) -> None:

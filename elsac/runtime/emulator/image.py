@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,15 +37,15 @@ class Image:
     map_rows: "MapRows"
     trees: "Trees"
 
-    def tracer(self, flat: Ints, thread: int) -> Ints:
+    def tracer(self, flat: NDArray[Any], thread: int) -> NDArray[Any]:
         """Return a thread's [rows, columns] of flat tracers, as a view."""
         return self._cut(flat, self.tracer_offset, thread)
 
-    def membrane(self, flat: Ints, thread: int) -> Ints:
+    def membrane(self, flat: NDArray[Any], thread: int) -> NDArray[Any]:
         """Return a thread's [rows, columns] of flat membranes, as a view; it must have some."""
         return self._cut(flat, self.membrane_offset, thread)
 
-    def _cut(self, flat: Ints, offset: Ints, thread: int) -> Ints:
+    def _cut(self, flat: NDArray[Any], offset: Ints, thread: int) -> NDArray[Any]:
         entry = self.program.threads[thread]
         part = flat[offset[thread] : offset[thread + 1]]
         return part.reshape(int(entry["rows"]), int(entry["columns"]))

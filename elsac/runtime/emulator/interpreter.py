@@ -14,6 +14,7 @@ from elsac.runtime.emulator.common import (
     Fault,
     Ints,
     Statistics,
+    Stepwise,
     first_state,
     planes_for,
     planes_of,
@@ -24,7 +25,7 @@ from elsac.runtime.emulator.instructions import EXECUTE, Frame, Spikes, Thread, 
 from elsac.runtime.isa import PACKET_SPIKES, Instruction, decode
 
 
-class Interpreter:
+class Interpreter(Stepwise):
     """One run of one sample; an :class:`elsac.runtime.emulator.common.Engine`."""
 
     def __init__(self, image: Image, inputs: Sequence[Ints], jitter: int | None) -> None:
@@ -84,7 +85,7 @@ class Interpreter:
 
     def statistics(self) -> Statistics:
         """Return the counts so far."""
-        return self.counts
+        return self.counts.copy()
 
     # The turn of a thread: its events of one step.
 
@@ -98,7 +99,7 @@ class Interpreter:
         for port, spine, packet in self._arrivals(thread):
             self.counts.events[thread.number] += 1
             frame = Frame(thread, spine=spine, packet=packet)
-            self.run(frame, int(port["on_spikes" if packet else "on_end"]))
+            self.serve(frame, int(port["on_spikes" if packet else "on_end"]))
         for row in np.flatnonzero(thread.waiting > 0).tolist():
             raise Fault(NEVER_READY, thread.number, row, -1)
         self._close(thread)
@@ -163,9 +164,9 @@ class Interpreter:
     def _row(self, thread: Thread, row: int) -> None:
         """Run the on-row handler. Spikes that it does not send are lost."""
         thread.register = []
-        self.run(Frame(thread, row=row), thread.entry["on_row"])
+        self.serve(Frame(thread, row=row), thread.entry["on_row"])
 
-    def run(self, frame: Frame, word: int) -> int:
+    def serve(self, frame: Frame, word: int) -> int:
         """Execute words up to the handler's `end` or the loop's `next`; return its index."""
         while True:
             instruction, operands = self._decode(word)
@@ -182,7 +183,7 @@ class Interpreter:
         """Run the body after `taps` for each pair that the spine feeds; return its `next`."""
         for pair in fed(self.program.windows[window], frame.spine):
             frame.row, frame.tap = pair
-            self.run(frame, word + 1)
+            self.serve(frame, word + 1)
         while self._decode(word)[0].mnemonic != "next":
             word += 1
         return word

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from elsac.runtime.caches import drop_stale
 
 _HERE = Path(__file__).parent
-drop_stale(_HERE, _HERE.parent, _HERE.parent / "packets")
+drop_stale(_HERE, _HERE / "stages", _HERE.parent, _HERE.parent / "packets")
 
 Array = NDArray[Any]
 """Membranes, weights, or one of the two memories."""
@@ -23,9 +23,29 @@ Array = NDArray[Any]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+# Its types do not know `_nrt`, which says whether owners of arrays are counted.
+_njit: Any = numba.njit
+
+
 def compiled(function: F) -> F:
     """Compile a function at its first call, and keep the machine code on disk."""
-    return cast(F, njit(cache=True, nogil=True)(function))
+    return cast(F, _njit(cache=True, nogil=True, _nrt=True)(function))
+
+
+def bare(function: F) -> F:
+    """Compile a function that neither makes nor cuts arrays: none of their owners are counted.
+
+    Counting costs more than a short loop does, at every call and in every loop.
+    """
+    return cast(F, _njit(cache=True, nogil=True, _nrt=False)(function))
+
+
+def inlined(function: F) -> F:
+    """Compile a function into each of its callers: for short ones that run all the time.
+
+    A call passes every array as seven numbers, which costs more than such a function does.
+    """
+    return cast(F, _njit(nogil=True, forceinline=True, _nrt=False)(function))
 
 
 @compiled

@@ -1,0 +1,175 @@
+"""A block of steps: every stage in turn runs all its steps.
+
+What a stage sends depends on what it hears and on nothing later, so that a stage may run its steps
+in one go once its sources have run theirs; its weights stay in the cache meanwhile.
+"""
+
+from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.stages.counting import count_ports, count_rows
+from elsac.runtime.emulator.stages.density import add_sums, prepare
+from elsac.runtime.emulator.stages.events import hear
+from elsac.runtime.emulator.stages.fields import (
+    ACTIVE,
+    AWAKE,
+    DENSE,
+    FIRE,
+    FIRST_LINK,
+    FIRST_PORT,
+    FIRST_ROW,
+    FOLD,
+    GROUP_COUNT,
+    GROUPS,
+    INJECT,
+    KIND,
+    LINK_COUNT,
+    LINK_WIDTH_OF_LINE,
+    MEMBER,
+    MEMBERS,
+    PORT_COUNT,
+    PORT_FIELDS,
+    SLOTS,
+    SOURCE,
+    STAGE_WIDTH,
+    WIDE,
+)
+from elsac.runtime.emulator.stages.firing import begin, settle, sleep, spike
+from elsac.runtime.emulator.stages.vectors import get, put
+
+
+@bare
+def start(tables: Array, stairs: Array, short: Array, wide: Array) -> None:
+    """Bring all stages to their beginning; the arrays hold zeros."""
+    for number in range(get(tables, GROUP_COUNT)):
+        group = get(tables, GROUPS) + number * STAGE_WIDTH
+        for i in range(get(tables, group + MEMBERS)):
+            me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+            if get(tables, me + KIND) == FIRE:
+                if get(tables, me + WIDE):
+                    begin(tables, stairs, wide, me)
+                else:
+                    begin(tables, stairs, short, me)
+
+
+@bare
+def run_groups(
+    tables: Array,
+    numbers: Array,
+    weights: Array,
+    packed: Array,
+    starts: Array,
+    stairs: Array,
+    short: Array,
+    wide: Array,
+    tracers: Array,
+    copies: Array,
+    wishes: Array,
+    masks: Array,
+    sizes: Array,
+    marks: Array,
+    rows: Array,
+    best: Array,
+    maps: Array,
+    sums: Array,
+    counts: Array,
+    words_run: Array,
+    row_spikes: Array,
+    row_flits: Array,
+    first: int,
+    last: int,
+    time: int,
+    begin_step: int,
+    end_step: int,
+) -> None:
+    """Run the groups first..last-1 for some steps of the block, which begins with step `time`."""
+    for number in range(first, last):
+        group = get(tables, GROUPS) + number * STAGE_WIDTH
+        fold = get(tables, group + FOLD)
+        for opening in range(begin_step, end_step, fold):
+            end = min(opening + fold, end_step)
+            for link in range(get(tables, group + LINK_COUNT)):
+                line = get(tables, group + FIRST_LINK) + link * LINK_WIDTH_OF_LINE
+                if get(tables, line + DENSE) >= 0:
+                    prepare(
+                        *(tables, numbers, masks, sizes, row_spikes, maps, packed, starts, sums),
+                        *(group, line, opening, end),
+                    )
+            for step in range(opening, end):
+                if rests(tables, numbers, group, step):
+                    for i in range(get(tables, group + MEMBERS)):
+                        me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+                        sleep(tables, numbers, masks, me, step)
+                elif get(tables, group + WIDE):
+                    run_step(
+                        *(tables, numbers, weights, stairs, wide, tracers, copies, wishes, masks),
+                        *(sizes, marks, rows, best, sums, group, opening, step, time),
+                    )
+                else:
+                    run_step(
+                        *(tables, numbers, weights, stairs, short, tracers, copies, wishes, masks),
+                        *(sizes, marks, rows, best, sums, group, opening, step, time),
+                    )
+                for i in range(get(tables, group + MEMBERS)):
+                    me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+                    count_ports(tables, masks, counts, words_run, row_spikes, numbers, me, step)
+                    count_rows(
+                        *(tables, masks, rows, counts, row_spikes, row_flits, numbers, me, step)
+                    )
+
+
+@inlined
+def run_step(
+    tables: Array,
+    numbers: Array,
+    weights: Array,
+    stairs: Array,
+    membranes: Array,
+    tracers: Array,
+    copies: Array,
+    wishes: Array,
+    masks: Array,
+    sizes: Array,
+    marks: Array,
+    rows: Array,
+    best: Array,
+    sums: Array,
+    group: int,
+    opening: int,
+    step: int,
+    time: int,
+) -> None:
+    """Let a group hear what has been sent in a step, and its stages spike."""
+    for link in range(get(tables, group + LINK_COUNT)):
+        line = get(tables, group + FIRST_LINK) + link * LINK_WIDTH_OF_LINE
+        slot = -1
+        if get(tables, line + DENSE) >= 0:
+            slot = get(numbers, get(tables, get(tables, line + DENSE) + SLOTS) + step - opening)
+        if slot >= 0:
+            add_sums(tables, numbers, membranes, sums, marks, group, line, step, slot)
+        else:
+            hear(
+                *(tables, numbers, weights, membranes, masks, sizes, copies, marks, rows),
+                *(group, line, step),
+            )
+    for i in range(get(tables, group + MEMBERS)):
+        me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+        some = spike(
+            *(tables, numbers, stairs, membranes, tracers, copies, wishes, masks, sizes),
+            *(marks, best, get(tables, group + FIRST_ROW), me, step, time + step),
+        )
+        put(numbers, get(tables, me + ACTIVE) + step, some)
+    if get(tables, group + KIND) != INJECT:  # which spikes without hearing anything
+        put(numbers, get(tables, group + AWAKE), settle(tables, marks, group))
+
+
+@inlined
+def rests(tables: Array, numbers: Array, group: int, step: int) -> bool:
+    """Return whether a group hears nothing in a step, and has nothing left to spike."""
+    if get(numbers, get(tables, group + AWAKE)):
+        return False
+    for i in range(get(tables, group + MEMBERS)):
+        me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+        for index in range(get(tables, me + PORT_COUNT)):
+            port = get(tables, me + FIRST_PORT) + index * PORT_FIELDS
+            if get(numbers, get(tables, get(tables, port + SOURCE) + ACTIVE) + step):
+                return False
+    return True

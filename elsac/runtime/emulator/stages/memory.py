@@ -1,0 +1,98 @@
+"""What a machine of stages works on; it is kept for the next sample, since fresh memory is slow."""
+
+from collections import deque
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elsac.runtime.emulator.stages import fields as at
+from elsac.runtime.emulator.stages.layout import Plan
+from elsac.runtime.emulator.stages.vectors import SLACK
+from elsac.runtime.isa import ISA
+
+MOST_KEPT = 8
+"""Memories that wait for a sample; each thread that runs samples uses one."""
+
+
+@dataclass
+class Memory:
+    """The state of one machine, and room for what a block of steps did."""
+
+    plan: Plan
+    numbers: NDArray[np.int64] = field(init=False)
+    short: NDArray[np.int16] = field(init=False)
+    wide: NDArray[np.int32] = field(init=False)
+    tracers: NDArray[np.int16] = field(init=False)
+    copies: NDArray[np.int16] = field(init=False)
+    wishes: NDArray[np.int32] = field(init=False)
+    masks: NDArray[np.int64] = field(init=False)
+    sizes: NDArray[np.int8] = field(init=False)
+    marks: NDArray[np.uint8] = field(init=False)
+    rows: NDArray[np.int64] = field(init=False)
+    best: NDArray[np.int16] = field(init=False)
+    maps: NDArray[np.uint8] = field(init=False)
+    sums: NDArray[np.int32] = field(init=False)
+    counts: NDArray[np.int64] = field(init=False)
+    words: NDArray[np.int64] = field(init=False)
+    row_spikes: NDArray[np.int32] = field(init=False)
+    row_flits: NDArray[np.int32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan, sizes = self.plan, self.plan.sizes
+        rows, most = sizes["rows"], sizes["columns"]
+        self.numbers = np.zeros(sizes["numbers"], np.int64)
+        self.short = np.zeros(sizes["short"] + SLACK, np.int16)
+        self.wide = np.zeros(sizes["wide"] + SLACK, np.int32)
+        self.tracers = np.zeros(sizes["tracers"] + SLACK, np.int16)
+        self.copies = np.zeros(sizes["copies"] + SLACK, np.int16)
+        self.wishes = np.zeros(sizes["wishes"], np.int32)
+        self.masks = np.zeros(sizes["masks"], np.int64)
+        self.sizes = np.zeros(sizes["sizes"], np.int8)
+        self.marks = np.ones(rows, np.uint8)
+        self.rows = np.zeros(2 * max(int(plan.tables[at.HALF]), most), np.int64)
+        self.best = np.zeros(most + SLACK, np.int16)
+        self.maps = np.zeros(sizes["maps"] + SLACK, np.uint8)
+        self.sums = np.zeros(sizes["sums"] + SLACK, np.int32)
+        self.counts = np.zeros((plan.steps, len(plan.stages), at.COUNTS), np.int64)
+        self.words = np.zeros((plan.steps, len(ISA)), np.int64)
+        self.row_spikes = np.zeros(plan.steps * rows, np.int32)
+        self.row_flits = np.zeros(plan.steps * rows, np.int32)
+
+    def clear(self) -> None:
+        """Bring tracers, charges and copies to their beginning."""
+        for array in (self.tracers, self.short, self.wide, self.copies):
+            array.fill(0)
+        self.marks.fill(1)
+        groups = np.arange(len(self.plan.groups)) * at.STAGE_WIDTH + self.plan.tables[at.GROUPS]
+        self.numbers[self.plan.tables[groups + at.AWAKE]] = 1
+
+    def clear_counts(self) -> None:
+        """Forget what the last block did."""
+        for array in (self.counts, self.words, self.row_spikes, self.row_flits):
+            array.fill(0)
+
+    @property
+    def bytes(self) -> int:
+        """What all arrays take."""
+        arrays = (getattr(self, f.name) for f in fields(self) if f.name != "plan")
+        return sum(int(array.nbytes) for array in arrays)
+
+
+class Pool:
+    """Memories of one plan that no machine uses. Threads may take and give at the same time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._free: deque[Memory] = deque(maxlen=MOST_KEPT)
+
+    def take(self) -> Memory:
+        """Return a memory, as its last machine left it."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return Memory(self.plan)
+
+    def give(self, memory: Memory) -> None:
+        """Keep a memory for the next machine."""
+        self._free.append(memory)
