@@ -64,6 +64,7 @@ class Compiled:
     pipeline: str
     program: Program | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    """By pass and by what is no pass: their sum is the time of the whole compilation."""
 
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -80,6 +81,10 @@ CHOICES: dict[str, tuple[str, ...]] = {
 """What passes know by name. Literals, so that the command line need not load the passes."""
 
 EFFORTS = (0, 1, 2)
+
+MODULES, VERIFY, AFTER = "load modules", "verify module", "after passes"
+"""Rows of the times of a compilation that are no passes: to import what is needed, to verify the
+first and the last module, and what the caller does after each pass."""
 
 MOST_SEED = 2**31 - 1
 """The greatest seed: solvers count theirs in 32 bits, with a sign."""
@@ -183,26 +188,43 @@ def new_context(target: Target) -> CompilerContext:
 AfterPass = Callable[[str, ModuleOp], None]
 
 
+class Laps:
+    """Seconds by what they were spent on: each lap begins where the last one ended."""
+
+    def __init__(self, seconds: dict[str, float] | None = None) -> None:
+        self.seconds = {} if seconds is None else seconds
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Add the time since the last lap."""
+        now = time.perf_counter()
+        self.seconds[name] = self.seconds.get(name, 0.0) + now - self._last
+        self._last = now
+
+
 def lower(
     module: ModuleOp,
     context: CompilerContext,
     spec: str,
     last: str | None = None,
     after: AfterPass | None = None,
+    laps: Laps | None = None,
 ) -> dict[str, float]:
     """Run a pipeline up to the pass `last`; call `after` with each pass's name and the module.
-    Seconds per pass.
+    Seconds per pass, those that `laps` holds and of `MODULES`.
     """
-    seconds: dict[str, float] = {}
-    for step in PassPipeline.parse_spec(pass_factories(), spec).passes:
-        start = time.perf_counter()
+    laps = laps or Laps()
+    steps = PassPipeline.parse_spec(pass_factories(), spec).passes
+    laps.lap(MODULES)
+    for step in steps:
         run(step, context, module)
-        seconds[step.name] = time.perf_counter() - start
+        laps.lap(step.name)
         if after is not None:
             after(step.name, module)
+            laps.lap(AFTER)
         if step.name == last:
             break
-    return seconds
+    return laps.seconds
 
 
 def run(step: ModulePass, context: CompilerContext, module: ModuleOp) -> None:
@@ -224,6 +246,7 @@ def compile_onnx(
 
     Raises :class:`CompileError` for what cannot be compiled, with one line for the user.
     """
+    laps = Laps()
     from elsac.frontends import import_onnx
 
     if level not in (*LEVELS, "bin"):
@@ -232,19 +255,21 @@ def compile_onnx(
     spec = pipeline(target, options)
     named = pipeline(target, portable(options))
     context = new_context(target)
-    start = time.perf_counter()
+    laps.lap(MODULES)
     imported = import_onnx(path, context)
-    seconds = {"import": time.perf_counter() - start}
+    laps.lap("import")
     imported.module.verify()
+    laps.lap(VERIFY)
     if after is not None:
         after("import", imported.module)
-    seconds |= lower(imported.module, context, spec, LEVELS.get(level), after)
+        laps.lap(AFTER)
+    lower(imported.module, context, spec, LEVELS.get(level), after, laps)
     imported.module.verify()
-    compiled = Compiled(imported.module, context, spec, seconds=seconds)
+    laps.lap(VERIFY)
+    compiled = Compiled(imported.module, context, spec, seconds=laps.seconds)
     if level not in LEVELS:
-        start = time.perf_counter()
         compiled.program = emit(imported, context, named, target, options, Path(path).name)
-        seconds["emit"] = time.perf_counter() - start
+        laps.lap("emit")
     return compiled
 
 

@@ -4,46 +4,44 @@ The `qann` level, in exact arithmetic, is what the network means; emulator and s
 have to give its integers bit by bit. ONNX Runtime computes in float32. It may round the other way
 where the exact value lies next to a tie between two integers. Such an element is certified: its
 exact value, computed from ONNX Runtime's own integers of the layers before, is within
-:data:`NEAR_TIE` of the tie.
+:data:`~elsac.interpreters.layer_by_layer.NEAR_TIE` of the tie.
 """
 
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.interpreter import Interpreter, PythonValues, impl, register_impls
-from xdsl.ir import SSAValue
 
-from elsac.compiler import LEVELS, Options, compile_onnx
-from elsac.context import Blobs
+from elsac.compiler import LEVELS, Laps, Options, compile_onnx
 from elsac.dialects import qann
-from elsac.interpreters.calling import run_through
-from elsac.interpreters.qann import QannFunctions, run_qann
+from elsac.interpreters.layer_by_layer import NEAR_TIE, marks_of
+from elsac.interpreters.qann import run_qann
 from elsac.interpreters.rational import Real
 from elsac.interpreters.spiking import run_spiking
 from elsac.onnx_reference import Reference
 from elsac.runtime.bindings import Host
+from elsac.runtime.emulator import EngineName
 from elsac.runtime.labels import checked_labels, right_answers
-from elsac.runtime.run import EngineName, RunResult, run_program
+from elsac.runtime.run import RunResult, run_program
 from elsac.store import WeightStore
 from elsac.targets import Target
 
 Array = NDArray[Any]
 
-NEAR_TIE = Fraction(1, 1 << 20)
-"""Distance to a tie in quantizer steps, relative to the exact value (or to 1, if that is more)."""
-
 FLOAT_TOLERANCE = 1e-4
 """Difference of float outputs, relative to the largest one, where all integers are equal."""
 
 CHUNK = 8
-"""Samples that are compared at once."""
+"""Most samples that are compared at once."""
+
+CHUNK_ELEMENTS = 1 << 22
+"""Most elements of tensors that are compared at once, unless one sample has more."""
 
 
 @dataclass
@@ -64,6 +62,10 @@ class TensorCheck:
     """Differ in ONNX Runtime only because of differences in the layers before."""
     unexplained: int = 0
     """Differ in ONNX Runtime without a certificate."""
+    referenced: int = 0
+    """Were compared with ONNX Runtime; the others are in no graph that it can show."""
+    tie_distance: float = 0.0
+    """Greatest distance to the tie among `near_ties`, as `NEAR_TIE` measures it."""
 
     @property
     def passed(self) -> bool:
@@ -106,6 +108,8 @@ class Verification:
     correct: dict[str, int] = field(default_factory=dict)
     """Right answers of `emulator` and `onnxruntime`; empty without labels."""
     seconds: float = 0.0
+    times: dict[str, float] = field(default_factory=dict)
+    """Seconds by what they were spent on: the levels, and comparing."""
     interrupted: bool = False
 
     @property
@@ -126,7 +130,9 @@ class Verification:
             "correct": self.correct,
             "tensors": [asdict(t) for t in self.tensors.values()],
             "outputs": [asdict(o) for o in self.outputs.values()],
+            "near_tie": float(NEAR_TIE),
             "seconds": self.seconds,
+            "times": self.times,
         }
 
 
@@ -144,6 +150,7 @@ class Verifier:
         compiled = compile_onnx(path, target, options, after=keep)
         assert compiled.program is not None
         self.target, self.program = target, compiled.program
+        self.compile_seconds = sum(compiled.seconds.values())
         self.host = Host(self.program)
         self.levels = _Levels(modules["import"], modules[LEVELS["spiking"]], compiled.context.store)
         self.reference = Reference(path, [probe.name for probe in self.host.probes])
@@ -168,18 +175,21 @@ class Verifier:
         result = Verification(engines, self.target)
         batch = len(next(iter(arrays.values())))
         truth = None if labels is None else checked_labels(labels, batch)
-        start = time.perf_counter()
+        start, laps = time.perf_counter(), Laps({"compile": self.compile_seconds})
+        result.times = laps.seconds
+        size = min(CHUNK, max(1, CHUNK_ELEMENTS // self.levels.elements))
         try:
-            for first in range(0, batch, CHUNK):
-                chunk = {name: array[first : first + CHUNK] for name, array in arrays.items()}
-                runs = [
-                    run_program(self.program, chunk, engine=engine, tensors=True)
-                    for engine in engines
-                ]
+            for first in range(0, batch, size):
+                chunk = {name: array[first : first + size] for name, array in arrays.items()}
+                runs = []
+                for engine in engines:
+                    runs.append(run_program(self.program, chunk, engine=engine, tensors=True))
+                    laps.lap(f"emulator ({engine})")
                 if any(run.interrupted for run in runs):
                     raise KeyboardInterrupt
                 expected = self.reference.run(chunk)
-                self.levels.compare(result, self.host, chunk, runs, expected)
+                laps.lap("onnxruntime")
+                self.levels.compare(result, self.host, chunk, runs, expected, laps)
                 result.samples += runs[0].samples
                 if truth is not None:
                     self._score(result, truth[first : result.samples], runs[0], expected)
@@ -207,6 +217,9 @@ class _Levels:
 
     def __init__(self, top: ModuleOp, spiking: ModuleOp, store: WeightStore) -> None:
         self.top, self.spiking, self.store = top, spiking, store
+        probes = (op for op in top.body.ops if isinstance(op, qann.ProbeOp))
+        self.elements = max(1, sum(prod(qann.dims(op.input)) for op in probes))
+        """Elements of all quantized tensors of one sample."""
 
     def compare(
         self,
@@ -215,6 +228,7 @@ class _Levels:
         chunk: Mapping[str, Array],
         runs: list[RunResult],
         expected: Mapping[str, Array],
+        laps: Laps,
     ) -> None:
         """Run the interpreters and add to the counts of `result`."""
         integers = host.quantized(chunk)
@@ -226,9 +240,11 @@ class _Levels:
             for i in host.inputs
         }
         exact = run_qann(self.top, self.store, given)
+        laps.lap("qann")
         spikes = run_spiking(self.spiking, self.store, given)
-        local = LayerByLayer(Blobs(self.top, self.store), given, expected)
-        run_through(self.top, local)
+        laps.lap("spiking")
+        marks = marks_of(self.top, self.store, given, expected, exact.tensors)
+        laps.lap("near ties")
         samples = runs[0].samples
         clean = np.ones(samples, bool)
         for name, truth in exact.tensors.items():
@@ -238,13 +254,16 @@ class _Levels:
             check.spiking += _differing(spikes.tensors.get(name), truth)
             if name not in expected:
                 continue
-            wrong = expected[name] != truth
+            check.referenced += truth.size
+            if marks is None:
+                continue
+            wrong, mark = expected[name] != truth, marks[name]
             clean &= ~wrong.reshape(samples, -1).any(axis=1)
-            marks = local.marks[name]
             check.onnxruntime += int(wrong.sum())
-            check.near_ties += int(marks.near.sum())
-            check.unexplained += int(marks.unexplained.sum())
-            check.downstream += int((wrong & ~marks.near & ~marks.unexplained).sum())
+            check.near_ties += int(mark.near.sum())
+            check.tie_distance = max(check.tie_distance, mark.distance)
+            check.unexplained += int(mark.unexplained.sum())
+            check.downstream += int((wrong & ~mark.near & ~mark.unexplained).sum())
         result.steps_differ += sum(
             len({int(run.steps[i]) for run in runs}) > 1 for i in range(samples)
         )
@@ -257,70 +276,7 @@ class _Levels:
                 final.emulator += max(_differing(run.integers[key], ours) for run in runs)
                 final.spiking += _unequal(spikes.outputs[value], exact.outputs[value])
             _compare_floats(final, runs[0].outputs[output], expected[output], clean)
-
-
-@dataclass(frozen=True)
-class Marks:
-    """Which elements of a tensor ONNX Runtime rounds differently, given its own inputs."""
-
-    near: NDArray[np.bool_]
-    unexplained: NDArray[np.bool_]
-
-
-@register_impls
-class LayerByLayer(QannFunctions):
-    """The `qann` level that goes on with ONNX Runtime's integers after each tensor.
-
-    So a difference shows in the layer that causes it, and nowhere else.
-    """
-
-    def __init__(
-        self, blobs: Blobs, inputs: Mapping[str, Array], expected: Mapping[str, Array]
-    ) -> None:
-        super().__init__(blobs, inputs)
-        self.expected, self.marks = expected, dict[str, Marks]()
-        self._before: dict[SSAValue, Real] = {}
-
-    @impl(qann.QuantizeOp)
-    def run_quantize(
-        self, interpreter: Interpreter, op: qann.QuantizeOp, args: PythonValues
-    ) -> PythonValues:
-        """Keep the exact value for the certificate."""
-        self._before[op.output] = args[0]
-        return super().run_quantize(interpreter, op, args).values
-
-    @impl(qann.ProbeOp)
-    def run_probe(
-        self, interpreter: Interpreter, op: qann.ProbeOp, args: PythonValues
-    ) -> PythonValues:
-        """Compare, mark, and go on with the other integers."""
-        name, zero = op.tensor_name.data, op.zero.value.data
-        if name in self.expected:
-            ours, theirs = args[0], self.expected[name].astype(np.int64) - zero
-            wrong = ours != theirs
-            near = np.zeros_like(wrong)
-            before = self._before.get(op.input)
-            if before is not None and wrong.any():
-                scale = qann.tensor_type(op.input).fraction
-                near[wrong] = _near_ties(before, scale, ours, theirs, wrong)
-            self.marks[name] = Marks(near, wrong & ~near)
-            # In place: every use of the value sees ONNX Runtime's integers from here on.
-            args[0][...] = theirs
-        return super().run_probe(interpreter, op, args).values
-
-
-def _near_ties(
-    before: Real, scale: Fraction, ours: Array, theirs: Array, wrong: Array
-) -> NDArray[np.bool_]:
-    """Tell for the marked elements whether the exact value lies next to the tie between both."""
-    numerators = np.broadcast_to(before.numerators, ours.shape)[wrong]
-    verdicts = []
-    for number, own, other in zip(numerators, ours[wrong], theirs[wrong], strict=True):
-        value = Fraction(int(number), before.denominator) / scale
-        distance = abs(value - Fraction(int(own) + int(other), 2))
-        neighbours = abs(int(own) - int(other)) == 1
-        verdicts.append(neighbours and distance <= NEAR_TIE * max(Fraction(1), abs(value)))
-    return np.array(verdicts, bool)
+        laps.lap("compare")
 
 
 def _differing(values: Array | None, truth: Array | None) -> int:

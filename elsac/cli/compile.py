@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from elsac.cli.common import target_option, warn
+from elsac.cli.common import rare_collections, target_option, warn
 from elsac.cli.options import compiler_options, options_of
 
 
@@ -73,7 +73,7 @@ def command(
 
     from elsac.cli import files
     from elsac.cli.stages import Watch, pipeline_to, text_of
-    from elsac.compiler import LEVELS, compile_onnx
+    from elsac.compiler import LEVELS, Laps, compile_onnx
     from elsac.report.tables import pass_times, program_summary
     from elsac.runtime import assembly, container
     from elsac.targets import load_target
@@ -92,8 +92,10 @@ def command(
     files.check_writable(output, store)
     files.check_distinct(network, output, store, options.profile, target)
     watch: Any = Watch(print_ir, verify_each) if print_ir or verify_each else None
-    with files.naming(network):
+    started = files.process_seconds()
+    with files.naming(network), rare_collections():
         compiled = compile_onnx(network, chip, options, emit if emit in LEVELS else "bin", watch)
+    laps = Laps()
     # The store comes first: who reads the text from a pipe loads the store when the text has ended.
     if store is not None:
         files.write_file(store, compiled.context.store.save)
@@ -113,7 +115,8 @@ def command(
     for warning in compiled.context.warnings:
         warn(f"warning: {warning}")
     if timing:
-        click.echo(pass_times(compiled.seconds), err=True)
+        laps.lap("write")
+        click.echo(pass_times({"start": started, **compiled.seconds, **laps.seconds}), err=True)
     if options.coding == "analog":
         warn("warning: analog input needs multiplications in the first layer; ELSA has none")
     if compiled.program is not None:

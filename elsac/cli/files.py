@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,16 @@ def write_text(path: str, text: str) -> None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
         write_bytes(path, text.encode() if text.endswith("\n") else f"{text}\n".encode())
+
+
+def process_seconds() -> float:
+    """How long this process has been running; 0.0 where the system does not say."""
+    try:
+        # Field 22: when it started, in clock ticks since boot. The name before may hold blanks.
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, AttributeError, IndexError):
+        return 0.0
 
 
 def write_json(path: str, value: Any) -> None:

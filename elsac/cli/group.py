@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-COMMANDS = ("compile", "run", "report", "verify", "disasm", "asm", "info", "targets")
+COMMANDS = ("compile", "run", "sweep", "report", "verify", "disasm", "asm", "info", "targets")
 
 _KNOWN_ERRORS = (
     ("elsac.cli.files", "FileError"),
@@ -21,6 +21,7 @@ _KNOWN_ERRORS = (
     ("elsac.runtime.bindings", "RunError"),
     ("elsac.runtime.timing.models", "TimingError"),
     ("elsac.report.schema", "ReportError"),
+    ("elsac.sweep.errors", "SweepError"),
     ("elsac.onnx_reference", "ReferenceFailure"),
 )
 """Classes whose message is meant for the user. They are looked up among the modules that are

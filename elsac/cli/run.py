@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from elsac.cli import elastic, standard, timing
+from elsac.cli import batch, elastic, standard, timing
+from elsac.cli.batch import batch_options
 from elsac.cli.common import images_option, progress, warn
 from elsac.cli.elastic import elastic_options
 from elsac.cli.group import INTERRUPTED
@@ -15,9 +16,13 @@ from elsac.cli.timing import timing_options
 @click.command("run", short_help="Run a program on the emulator.")
 @click.argument("program")
 @click.option(
-    "--input", "source", required=True, metavar="FILE", help="Input arrays, .npz or .npy."
+    "--input",
+    "source",
+    required=True,
+    metavar="FILE|DIR",
+    help="Input arrays, .npz or .npy, or a folder of such files, each a sample or a batch.",
 )
-@click.option("--labels", metavar="NAME", help="Array of the input file that holds the classes.")
+@click.option("--labels", metavar="NAME", help="Array of the input files that holds the classes.")
 @click.option(
     "--engine",
     type=click.Choice(["fast", "interpreter"]),
@@ -48,6 +53,7 @@ from elsac.cli.timing import timing_options
     "--stream", is_flag=True, help="The samples are frames: only what changes enters the network."
 )
 @click.option("--compare", is_flag=True, help="With --stream: run every frame afresh as well.")
+@batch_options
 @timing_options
 @elastic_options
 def command(
@@ -73,6 +79,7 @@ def command(
         raise click.UsageError("--compare needs --stream")
     elastic.check(early, labels, max_steps)
     timing.check(early)
+    batch.check(early, stream)
     csv, trace, read = early["csv"], early["trace"], (program, source, early["timing_target"])
     to_error = standard.taken(json=report, trace=trace, csv=csv)
     if stream and (early["elastic"] or elastic.exit_of(early)):
@@ -99,8 +106,9 @@ def command(
     names = list(dict.fromkeys(i.name for i in host.inputs))
     if output is not None:
         check_names(host.outputs)
-    arrays, truth = files.select(source, files.read_arrays(source), names, labels, images)
-    elastic.check_calibration(early, compiled, host, arrays, truth)
+    arrays, truth = batch.read(source, host, names, labels, images)
+    shapes = arrays if isinstance(arrays, dict) else {None: truth}
+    elastic.check_calibration(early, compiled, host, shapes, truth)
     meter = timing.meter_of(early, compiled)
     frames = Stream(compare, meter or run_sample) if stream else None
     try:
@@ -118,9 +126,15 @@ def command(
                 emulate=frames or meter,
                 exit=elastic.exit_of(early),
                 elastic=early["elastic"],
+                **batch.arguments(early),
             )
     except InputError as error:
-        raise files.FileError(f"{source}: {error}") from None
+        text = str(error)
+        raise files.FileError(text if text.startswith(source) else f"{source}: {text}") from None
+    except KeyboardInterrupt:
+        batch.tell_how_to_continue(early)
+        raise
+    batch.tell_what_was_kept(early, result)
     streamed = frames.result(result) if frames else None
     costs = timing.costs(meter, result.samples)
     curve, uncalibrated = elastic.measure(result, early, *costs)
@@ -146,6 +160,7 @@ def command(
         warn(f"warning: {warning}")
     if result.interrupted:
         warn(f"interrupted after {result.samples} samples; what is shown and written is of these")
+        batch.tell_how_to_continue(early)
         return INTERRUPTED
     if streamed and streamed.different:
         warn(f"{len(streamed.different)} frames differ from fresh runs; compile the network again")

@@ -25,6 +25,10 @@ from elsac.exact.staircase import (
 
 CASES = 1 << 21
 """Most (level, combination) cases that are gone through for one neuron."""
+BATCH = 1 << 20
+"""Cases of several neurons that are held in one array."""
+PART = 64
+"""Neurons that are tried together before the next ones are."""
 MAX_CHARGE = 1 << 46
 """Charges stay below this, so that no membrane is wider than 47 bits and no product overflows 63.
 """
@@ -41,6 +45,10 @@ class Neuron:
     offset: Fraction
     lo: Bound = None
     hi: Bound = None
+
+    def __hash__(self) -> int:
+        """Of numerators alone: to hash a Fraction takes a modular inverse."""
+        return hash((self.ranges, self.offset.numerator, *(f.numerator for f in self.factors)))
 
 
 def rational_gcd(values: tuple[Fraction, ...]) -> Fraction:
@@ -82,7 +90,7 @@ class Combination:
         if self.feasible:
             self._others = others
             self._grid = self._combinations()
-            self._edges = self._wide_thresholds()
+            self.edges = self._wide_thresholds()
 
     def _combinations(self) -> NDArray[np.int64]:
         """All values of the other terms, [terms - 1, combinations]."""
@@ -100,43 +108,70 @@ class Combination:
         numbers = [factor, self.neuron.offset, self.scale / 2]
         numbers += [self.neuron.factors[i] for i in self._others]
         unit = lcm(*(v.denominator for v in numbers))
-        rest = sum(
-            (
-                self._grid[j].astype(object) * int(self.neuron.factors[i] * unit)
-                for j, i in enumerate(self._others)
-            ),
-            start=np.zeros(self._grid.shape[1], dtype=object),
-        )
-        rest = rest + int(self.neuron.offset * unit)
-        step, half = int(factor * unit), int(self.scale / 2 * unit)
-        rows = []
-        for k in self.levels:
-            if k in self._clipped:
-                rows.append(np.full(self._grid.shape[1], self._clipped[k], dtype=np.int64))
-                continue
-            distance = (2 * k - 1) * half - rest
-            # A tie goes down from odd levels: they need more than the edge.
-            least = distance // step + 1 if k & 1 else -((-distance) // step)
-            rows.append(np.clip(least, ALWAYS, NEVER).astype(np.int64))
-        return np.array(rows, dtype=np.int64).reshape(len(self.levels), -1)
+        step, offset, half, *others = (v.numerator * (unit // v.denominator) for v in numbers)
+        rest = np.full(self._grid.shape[1], offset, dtype=object)
+        for row, number in zip(self._grid, others, strict=True):
+            rest += row.astype(object) * number
+        levels = np.array(self.levels, dtype=np.int64)
+        # The least integer at the edge of an even level; a tie goes down from odd levels, they need
+        # more. So floor((distance + step - 1) / step), and floor((distance + step) / step).
+        shift = [(2 * k - 1) * half + step - (k & 1 == 0) for k in self.levels]
+        distance = np.array(shift, dtype=object).reshape(-1, 1) - rest
+        capped = np.minimum(np.maximum(distance // step, ALWAYS), NEVER)
+        least: NDArray[np.int64] = capped.astype(np.int64)
+        for level, verdict in self._clipped.items():
+            least[levels == level] = verdict
+        return least.reshape(len(self.levels), -1)
+
+    def rest(self, multipliers: tuple[int, ...]) -> NDArray[np.int64]:
+        """[combinations]: what the other terms add to the charge."""
+        total = np.zeros(self._grid.shape[1], dtype=np.int64)
+        for j, i in enumerate(self._others):
+            total += multipliers[i] * self._grid[j]
+        return total
 
     def thresholds(self, multipliers: tuple[int, ...]) -> list[int] | None:
         """The staircase for these multipliers, or None if they do not separate the levels."""
-        lo, hi = self.neuron.ranges[self.widest]
-        wide = multipliers[self.widest]
-        rest = np.zeros(self._grid.shape[1], dtype=np.int64)
-        for j, i in enumerate(self._others):
-            rest += multipliers[i] * self._grid[j]
-        steps: list[int] = []
-        for edges in self._edges:
-            reach = np.clip(edges, lo, hi)
-            reached = np.where(edges <= hi, wide * reach + rest, NEVER)
-            missed = np.where(edges > lo, wide * np.minimum(edges - 1, hi) + rest, ALWAYS)
-            first, last = int(reached.min()), int(missed.max())
-            if last >= first and first != NEVER and last != ALWAYS:
-                return None
-            steps.append(NEVER if first == NEVER else ALWAYS if last == ALWAYS else first)
-        return steps
+        return separated([self], [multipliers])[0]
+
+
+def separated(
+    searches: list[Combination], multipliers: list[tuple[int, ...]]
+) -> list[list[int] | None]:
+    """`Combination.thresholds` of many neurons, those of one shape at once."""
+    results: list[list[int] | None] = []
+    first = 0
+    while first < len(searches):
+        shape = searches[first].edges.shape
+        most = first + max(1, BATCH // max(1, searches[first].edges.size))
+        stop = first + 1
+        while stop < min(most, len(searches)) and searches[stop].edges.shape == shape:
+            stop += 1
+        results += _separated(searches[first:stop], multipliers[first:stop])
+        first = stop
+    return results
+
+
+def _separated(
+    searches: list[Combination], multipliers: list[tuple[int, ...]]
+) -> list[list[int] | None]:
+    """Of neurons whose tables [levels, combinations] have one shape."""
+    if not searches[0].levels:
+        return [[] for _ in searches]
+    edges = np.stack([s.edges for s in searches])
+    rest = np.stack([s.rest(m) for s, m in zip(searches, multipliers, strict=True)])[:, None]
+    terms = [
+        (m[s.widest], *s.neuron.ranges[s.widest])
+        for s, m in zip(searches, multipliers, strict=True)
+    ]
+    wide, lo, hi = np.array(terms, dtype=np.int64).T[:, :, None, None]
+    below = np.minimum(edges, hi)
+    reached = np.where(edges <= hi, wide * np.maximum(below, lo) + rest, NEVER).min(axis=2)
+    below = np.minimum(edges - 1, hi)
+    missed = np.where(edges > lo, wide * below + rest, ALWAYS).max(axis=2)
+    mixed = ((missed >= reached) & (reached != NEVER) & (missed != ALWAYS)).any(axis=1)
+    steps = np.where(reached == NEVER, NEVER, np.where(missed == ALWAYS, ALWAYS, reached))
+    return [None if bad else row for bad, row in zip(mixed.tolist(), steps.tolist(), strict=True)]
 
 
 def combine(
@@ -181,25 +216,43 @@ def _exact(neurons: list[Neuron], scale: Fraction, least: int, greatest: int) ->
 def _search(
     neurons: list[Neuron], scale: Fraction, least: int, greatest: int, widest: int
 ) -> Solution | None:
-    searches = [Combination(n, scale, least, greatest, widest) for n in neurons]
-    if not all(s.feasible for s in searches):
-        return None
+    searches: list[Combination] = []
+    for neuron in neurons:
+        searches.append(Combination(neuron, scale, least, greatest, widest))
+        if not searches[-1].feasible:
+            return None
+    # How many units of the widest term one of each other term is.
+    ratios = [[f / n.factors[widest] for f in n.factors] for n in neurons]
+    parts = [range(i, min(i + PART, len(neurons))) for i in range(0, len(neurons), PART)]
+    failed = 0
+
+    def solved(part: range, shift: int) -> tuple[list[tuple[int, ...]], list[list[int] | None]]:
+        tried = [
+            tuple(1 << shift if i == widest else _rounded(r, shift) for i, r in enumerate(row))
+            for row in ratios[part.start : part.stop]
+        ]
+        return tried, separated(searches[part.start : part.stop], tried)
+
     for shift in range(32):
         multipliers: list[tuple[int, ...]] = []
         steps: list[list[int]] = []
-        for neuron, search in zip(neurons, searches, strict=True):
-            ratio = (1 << shift) / neuron.factors[widest]
-            m = tuple(
-                1 << shift if i == widest else round(f * ratio)
-                for i, f in enumerate(neuron.factors)
-            )
-            if charge_bound(neuron, m) >= MAX_CHARGE:
+        # Whose levels the last shift did not separate is asked first: most shifts end there.
+        for part in (range(failed, failed + 1), *parts):
+            tried, found = solved(part, shift)
+            bounds = map(charge_bound, neurons[part.start : part.stop], tried)
+            if max(bounds) >= MAX_CHARGE:
                 return None
-            found = search.thresholds(m)
-            if found is None:
+            if None in found:
+                failed = part.start + found.index(None)
                 break
-            multipliers.append(m)
-            steps.append(found)
+            multipliers += tried
+            steps += [row for row in found if row is not None]
         else:
-            return multipliers, steps
+            return multipliers[1:], steps[1:]  # without the one that was asked first
     return None
+
+
+def _rounded(ratio: Fraction, shift: int) -> int:
+    """ratio * 2**shift to the nearest integer, half to even."""
+    whole, rest = divmod(ratio.numerator << shift, ratio.denominator)
+    return whole + (2 * rest > ratio.denominator - (whole & 1))

@@ -7,7 +7,6 @@ exactly half-way below k) goes to the even neighbour, so it reaches k only for e
 """
 
 from fractions import Fraction
-from math import lcm
 from typing import Any
 
 import numpy as np
@@ -62,17 +61,18 @@ def staircase(
     if factor == 0:
         level = round_half_even(offset / scale)
         return [verdicts.get(k, ALWAYS if k <= level else NEVER) for k in levels]
-    # Level k is reached from (2k - 1) * half - shift on, in charges; all over one denominator.
-    half, shift = scale / 2 / factor, offset / factor
-    unit = lcm(half.denominator, shift.denominator)
-    rise, start = int(half * unit), int(shift * unit)
+    # Level k is reached from ((2k - 1) * scale / 2 - offset) / factor on, in charges. Integers, not
+    # Fractions: this runs for every neuron, and a Fraction takes a gcd for each operation.
+    rise = scale.numerator * offset.denominator * factor.denominator
+    start = 2 * offset.numerator * scale.denominator * factor.denominator
+    unit = 2 * scale.denominator * offset.denominator * factor.numerator
     steps: list[int] = []
     for k in levels:
         distance = (2 * k - 1) * rise - start
         # The least integer at or, for odd k, where a tie goes down, above the edge.
         threshold = distance // unit + 1 if k & 1 else -(-distance // unit)
-        steps.append(verdicts.get(k, min(max(threshold, ALWAYS), NEVER)))
-    return steps
+        steps.append(ALWAYS if threshold < ALWAYS else NEVER if threshold > NEVER else threshold)
+    return [verdicts.get(k, t) for k, t in zip(levels, steps, strict=True)] if verdicts else steps
 
 
 def rational_array(values: Any) -> NDArray[Any]:
@@ -112,9 +112,11 @@ def staircases(
     known: dict[tuple[Any, ...], list[int]] = {}
     columns: list[list[int]] = []
     for column in zip(*(p.ravel() for p in parts), strict=True):
-        if column not in known:
+        # Pairs of integers: to hash a Fraction takes a modular inverse.
+        key = tuple(v if v is None else (v.numerator, v.denominator) for v in column)
+        if key not in known:
             f, o, low, high = column
-            known[column] = staircase(f, o, scale, least, greatest, low, high)
-        columns.append(known[column])
+            known[key] = staircase(f, o, scale, least, greatest, low, high)
+        columns.append(known[key])
     table = np.array(columns, dtype=np.int64).reshape(len(columns), greatest - least)
     return np.ascontiguousarray(table.T).reshape(greatest - least, *shape)

@@ -18,20 +18,31 @@ Array = NDArray[Any]
 def product(a: Array, b: Array) -> Array:
     """The matrix product of integers, int64 (Python ints where it might not fit).
 
-    float64 has the fast matrix product. It is exact below 2**53, and no partial sum of n terms, in
-    whatever order, is larger than n * max|a| * max|b|.
+    Floating point has the fast matrix product. It is exact below 2**24 in float32 and 2**53 in
+    float64, and no partial sum of n terms, in whatever order, is larger than
+    n * max|a| * max|b|.
     """
     bound = a.shape[-1] * _largest(a) * _largest(b)
-    if bound < 1 << 53:
-        sums: Array = np.matmul(a.astype(np.float64), b.astype(np.float64))
-        return sums.astype(np.int64)
-    exact: Array = np.matmul(a.astype(object), b.astype(object))
-    return exact.astype(np.int64) if bound < 1 << 63 else exact
+    return _sums(a.astype(_dtype(bound)), b, bound)
+
+
+def _dtype(bound: int) -> Any:
+    """The quickest type that holds all integers up to a bound."""
+    return np.float32 if bound < 1 << 24 else np.float64 if bound < 1 << 53 else object
+
+
+def _sums(a: Array, b: Array, bound: int) -> Array:
+    """The matrix product, in the type of `a`, of integers whose sums stay within the bound."""
+    if not bound:
+        shape = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        return np.zeros((*shape, a.shape[-2], b.shape[-1]), dtype=np.int64)
+    sums: Array = np.matmul(a, b.astype(a.dtype))
+    return sums.astype(np.int64) if bound < 1 << 63 else sums
 
 
 def _largest(integers: Array) -> int:
-    """The greatest magnitude."""
-    return max(abs(int(integers.min())), abs(int(integers.max())))
+    """The greatest magnitude; 0 of nothing."""
+    return max(abs(int(integers.min(initial=0))), abs(int(integers.max(initial=0))))
 
 
 def views(x: Array, window: WindowAttr, absent: Any) -> Array:
@@ -55,19 +66,37 @@ def views(x: Array, window: WindowAttr, absent: Any) -> Array:
 
 def convolve(x: Array, weight: Array, window: WindowAttr, groups: int) -> Array:
     """Convolution as in ONNX, with weights [out, C / groups, kh, kw]; pads are 0."""
-    seen = views(x, window, 0)
+    taps = int(np.prod(weight.shape[1:]))
+    bound = taps * _largest(x) * _largest(weight)
+    # In the type of the product from here on: each element is copied once for each window.
+    seen = views(x.astype(_dtype(bound)), window, 0)
     batch, channels, height, width = seen.shape[:4]
     if weight.shape[1:] != (channels // groups, *seen.shape[4:]) or weight.shape[0] % groups:
         raise CompileError(
             f"weights {weight.shape} do not fit {channels} channels, {groups} groups"
         )
+    if weight.shape[1] == 1 and weight.shape[0] == groups:
+        return _depthwise(seen, weight, bound)
     # One row for each place, one column for each output channel of a group.
-    taps = channels // groups * seen.shape[4] * seen.shape[5]
     rows = seen.reshape(batch, groups, channels // groups, height, width, *seen.shape[4:])
     rows = rows.transpose(0, 1, 3, 4, 2, 5, 6).reshape(batch, groups, height * width, taps)
     columns = weight.reshape(groups, weight.shape[0] // groups, taps).transpose(0, 2, 1)
-    sums = product(rows, columns).transpose(0, 1, 3, 2)
+    sums = _sums(rows, columns, bound).transpose(0, 1, 3, 2)
     return sums.reshape(batch, weight.shape[0], height, width)
+
+
+def _depthwise(seen: Array, weight: Array, bound: int) -> Array:
+    """One input and one output a group: tap after tap, for a matrix product has nothing to share.
+
+    `seen` is what `views` gives, in a type that is exact up to the bound; `weight` [C, 1, kh, kw].
+    """
+    if not bound:
+        return np.zeros(seen.shape[:4], dtype=np.int64)
+    taps = weight[:, 0, :, :, None, None].astype(seen.dtype)
+    sums = np.zeros(seen.shape[:4], dtype=seen.dtype)
+    for row, column in np.ndindex(*seen.shape[4:]):
+        sums += seen[..., row, column] * taps[:, row, column]
+    return sums.astype(np.int64) if bound < 1 << 63 else sums
 
 
 def sum_pool(x: Array, window: WindowAttr) -> Array:

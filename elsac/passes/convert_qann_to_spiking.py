@@ -185,11 +185,12 @@ class _Converter:
 
         ranges = [self.linear_range(v, channels) for v in affine.inputs]
         signs = [np.broadcast_to(_sign(f).ravel(), (channels,)) for f in factors]
+        sizes = [columns(abs(f)) for f in factors]
         neurons = []
         for c, (o, low, high) in enumerate(
             zip(columns(offset), columns(lo), columns(hi), strict=True)
         ):
-            values = [abs(columns(f)[c]) for f in factors]
+            values = [s[c] for s in sizes]
             spans = [
                 (r[c] if s[c] >= 0 else (-r[c][1], -r[c][0]))
                 for r, s in zip(ranges, signs, strict=True)
@@ -208,7 +209,7 @@ class _Converter:
         currents = []
         for i, value in enumerate(affine.inputs):
             column = np.array([m[i] for m in multipliers], dtype=np.int64) * signs[i]
-            column[[columns(factors[i])[c] == 0 for c in range(channels)]] = 0
+            column[signs[i] == 0] = 0
             shift = common_shift(column)
             currents.append(self.synapses(op, value, column >> shift, shift))
         table = np.array(steps, dtype=np.int64).T

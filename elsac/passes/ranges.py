@@ -17,9 +17,8 @@ def synapse_range(weights: NDArray[Any], bounds: Range) -> list[Range]:
     `weights` is [outputs, inputs]. A window at the border sees fewer inputs, so the bounds hold
     there too.
     """
-    wide = weights.astype(np.int64)
-    positive = np.where(wide > 0, wide, 0).sum(axis=1)
-    negative = np.where(wide < 0, wide, 0).sum(axis=1)
+    positive = np.maximum(weights, 0).sum(axis=1, dtype=np.int64)
+    negative = np.minimum(weights, 0).sum(axis=1, dtype=np.int64)
     lo, hi = bounds
     return [
         (int(p) * lo + int(n) * hi, int(p) * hi + int(n) * lo)

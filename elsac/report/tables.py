@@ -1,12 +1,13 @@
 """Results as plain text: aligned columns, no colours, so that they read the same in every file."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from elsac.report.exits import exit_rows
 from elsac.report.mapping import mapping_rows
 from elsac.runtime.program import Program
-from elsac.runtime.run import RunResult
+
+if TYPE_CHECKING:  # the emulator takes longer to import than most commands take
+    from elsac.runtime.run import RunResult
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -42,8 +43,10 @@ def markdown(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def run_summary(result: RunResult, program: Program) -> str:
+def run_summary(result: "RunResult", program: Program) -> str:
     """Say how a run went."""
+    from elsac.report.exits import exit_rows
+
     totals, header = result.totals, program.header
     spikes = totals.spikes_positive + totals.spikes_negative
     rows = []
@@ -162,15 +165,33 @@ def verification_summary(result: Mapping[str, Any]) -> str:
             for who, right in result["correct"].items()
         )
         lines.append(f"accuracy: {', '.join(shares)}")
+    lines += _compared(result)
     engines = " and ".join(result["engines"])
-    if result["passed"]:
-        ties = sum(t["near_ties"] for t in result["tensors"])
-        note = f"; {ties:,} certified near-ties in ONNX Runtime" if ties else ""
-        lines.append(f"verified: {result['samples']:,} samples, engine {engines}{note}")
-    else:
-        lines.append(f"NOT verified: {result['samples']:,} samples, engine {engines}")
+    verdict = "verified" if result["passed"] else "NOT verified"
+    lines.append(f"{verdict}: {result['samples']:,} samples, engine {engines}")
     lines.append(f"target {result['target']}  sha256 {result['target_sha256'][:12]}")
     return "\n".join(lines)
+
+
+def _compared(result: Mapping[str, Any]) -> list[str]:
+    """Say how much was compared, what became of near-ties, and where the time went."""
+    tensors = result["tensors"]
+    columns = ("elements", "referenced", "onnxruntime", "emulator", "spiking", "near_ties")
+    total = {name: sum(t[name] for t in tensors) for name in (*columns, "downstream")}
+    shown = sum(t["referenced"] > 0 for t in tensors)
+    text = f"{len(tensors):,} tensors, {total['elements']:,} elements"
+    if total["referenced"] < total["elements"]:
+        text += f" ({shown:,} and {total['referenced']:,} of them with onnxruntime)"
+    differing = ", ".join(f"{n} {total[n]:,}" for n in ("emulator", "spiking", "onnxruntime"))
+    rows = [("compared", text), ("differing", differing)]
+    if total["onnxruntime"]:
+        furthest = max(t["tie_distance"] for t in tensors)
+        how = "from onnxruntime's own inputs of its layer, each exact value is next to the tie"
+        off = f"{furthest:.2g} of a step at most, where {result['near_tie']:.2g} is the limit"
+        rows.append(("near-ties", f"{total['near_ties']:,} certified: {how} ({off})"))
+        rows.append(("downstream", f"{total['downstream']:,} follow from differing inputs"))
+    times = (f"{name} {seconds:,.1f} s" for name, seconds in result["times"].items())
+    return [*pairs([*rows, ("time", ", ".join(times))]).split("\n"), ""]
 
 
 def target_list(targets: Iterable[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ compressed, dated 1980-01-01 and readable by everyone; sizes stay below the 32-b
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 SIGNATURE = b"PK\3\4"
@@ -41,14 +41,14 @@ def layout(lengths: Iterable[tuple[str, int]]) -> tuple[list[Entry], int]:
     return entries, position + directory + _END.size
 
 
-def archive(members: list[tuple[str, bytes]]) -> bytes:
+def archive(members: Sequence[tuple[str, bytes | memoryview]]) -> bytes:
     """Return the ZIP file of (ASCII name, contents); ValueError beyond the format's limits."""
     _, total = layout((name, len(data)) for name, data in members)
     if total >= 1 << 32 or len(members) >= 1 << 16:
         raise ValueError(
             f"{total} bytes in {len(members)} members exceed the file format (4 GiB, 65535 members)"
         )
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     directory: list[bytes] = []
     position = 0
     for name, data in members:

@@ -1,15 +1,16 @@
 """Time and energy of a run: a meter stands in for `run_sample` and times what it sees."""
 
+import copy
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator import Image, Outcome, run_sample
 from elsac.runtime.energy import COMPONENTS, chip_area, energy, program_shapes
+from elsac.runtime.measured import Linear, Measured, Reals, Sums, slim
 from elsac.runtime.program import Program
 from elsac.runtime.timing.counts import KINDS, LOCAL_FLITS, SOPS
 from elsac.runtime.timing.models import (
@@ -22,8 +23,6 @@ from elsac.runtime.timing.models import (
 )
 from elsac.runtime.timing.result import Timing
 from elsac.targets import Target
-
-Reals = NDArray[np.float64]
 
 
 class Meter:
@@ -55,7 +54,7 @@ class Meter:
         """
         self.energies: list[Reals] = []
         """pJ of each step's answer, [steps]."""
-        self._sums: _Sums | None = None
+        self._sums: Sums | None = None
         self._timer: Timer | None = None
         self._machine: Any = None  # that ran the last frame of a stream
         self._whole = True  # no sample was cut, ended early, or only updated
@@ -85,19 +84,52 @@ class Meter:
         self, image: Image, outcome: Outcome, stop: int | None = None, loaded: bool = True
     ) -> Timing:
         """Time a sample that was run with its activity; `loaded` charges the loading."""
-        if self._timer is None or self._timer.image is not image:
-            self._timer = Timer(image, self.target, *self.options)
-            self._linear = _Linear(self.target, self.shapes)
+        timer = self.prepare(image)
         assert outcome.activity is not None
-        timing = self._timer.time(outcome.activity, stop)
+        timing = timer.time(outcome.activity, stop)
         here = energy(self.target, self.shapes, timing.counts, max(timing.cycles, 0), loaded)
         answers = self._linear.picojoules(timing, loaded)
-        sums = _Sums(1, timing.busy, timing.links[:, 2], here.picojoules, float(here.leakage.sum()))
-        kept = timing if self._sums is None else _slim(timing)
+        sums = Sums(1, timing.busy, timing.links[:, 2], here.picojoules, float(here.leakage.sum()))
+        kept = timing if self._sums is None else slim(timing)
         self._sums = sums if self._sums is None else self._sums.plus(sums)
         self.timings.append(kept)
         self.energies.append(answers)
         return timing
+
+    def prepare(self, image: Image) -> Timer:
+        """Find out what is found out once for an image, before parts of the meter need it."""
+        if self._timer is None or self._timer.image is not image:
+            self._timer = Timer(image, self.target, *self.options)
+            self._linear = Linear(self.target, self.shapes)
+        return self._timer
+
+    def part(self) -> "Meter":
+        """Return a meter for one sample, with the same tables; `join` what it has measured."""
+        part = copy.copy(self)
+        part.timings, part.energies = [], []
+        part._sums, part._machine, part._whole = None, None, True
+        return part
+
+    def measured(self, lean: bool) -> Measured:
+        """Return the first sample; lean, without what is read of the first one of a run alone."""
+        assert self._sums is not None
+        timing = slim(self.timings[0]) if lean else self.timings[0]
+        return Measured(timing, self.energies[0], self._sums, self._whole)
+
+    def join(self, measured: Measured) -> None:
+        """Add a sample of a part, as if it had run here; to be called in the order of samples."""
+        first = self._sums is None
+        self._sums = measured.sums if self._sums is None else self._sums.plus(measured.sums)
+        self.timings.append(measured.timing if first else slim(measured.timing))
+        self.energies.append(measured.energies)
+        self._whole &= measured.whole
+
+    def described(self) -> dict[str, Any]:
+        """Return in JSON types what it measures by."""
+        model, pattern, product = self.options
+        options = {"model": str(model), "pattern": str(pattern), "product": str(product)}
+        options |= {"target": self.target.name, "target file": self.target.sha256}
+        return {f"timing {name}": value for name, value in options.items()}
 
     def cycles(self, samples: int) -> Reals:
         """Return when the answer of each step stands, [samples, steps]; the last one holds."""
@@ -247,64 +279,6 @@ class Meter:
             "tops_per_w": ops / total / 1e6 if total and self._whole else None,
             "local_flits": float(np.mean([t.counts[:, LOCAL_FLITS].sum() for t in self.timings])),
         }
-
-
-class _Sums(NamedTuple):
-    """What is added up over the samples."""
-
-    samples: int
-    busy: NDArray[Any]
-    """[threads]."""
-    flits: NDArray[Any]
-    """[links]."""
-    picojoules: Reals
-    """[threads, COMPONENTS]."""
-    leaked: float
-    """pJ."""
-
-    def plus(self, other: "_Sums") -> "_Sums":
-        """Return both together."""
-        return _Sums(
-            self.samples + other.samples,
-            self.busy + other.busy,
-            self.flits + other.flits,
-            self.picojoules + other.picojoules,
-            self.leaked + other.leaked,
-        )
-
-
-def _slim(timing: Timing) -> Timing:
-    """Return a timing without what only the first sample's is read for, and what is in the sums."""
-    none = np.zeros(0, np.int64)
-    return replace(timing, first=none, last=none, busy=none, counts_at_step=none, links=none)
-
-
-class _Linear:
-    """Energy is linear in counts and cycles; the factors, found once."""
-
-    def __init__(self, target: Target, shapes: Any) -> None:
-        threads = len(shapes)
-        none = np.zeros((threads, len(KINDS)))
-        self.loading = energy(target, shapes, none, 0).total
-        self.leak = energy(target, shapes, none, 1e6, loaded=False).total / 1e6  # of one cycle
-        factors = []
-        for kind in range(len(KINDS)):
-            unit = none.copy()
-            unit[:, kind] = 1.0
-            factors.append(energy(target, shapes, unit, 0, loaded=False).picojoules.sum(axis=1))
-        self.factors = np.array(factors).T  # [threads, KINDS]
-
-    def picojoules(self, timing: Timing, loaded: bool) -> Reals:
-        """Return pJ until the answer of each step stands, [steps]; -1 behind an exit.
-
-        An input without a spike has no step, but its answer has cost what was loaded: [1].
-        """
-        base = self.loading if loaded else 0.0
-        if not len(timing.step_cycles):
-            return np.array([base])
-        dynamic = np.einsum("stk,tk->s", timing.counts_at_step, self.factors)
-        total = dynamic + base + self.leak * timing.step_cycles
-        return np.where(timing.step_cycles < 0, -1.0, total)
 
 
 def check_target(program: Program, target: Target) -> None:

@@ -1,37 +1,45 @@
 """Runs a program on a batch: quantize on the host, emulate sample by sample, read out, count.
 
-An interrupt (Ctrl-C) ends a run early without loss: what is finished is returned.
+Samples may run side by side, in threads or on a cluster (`batch/`); whoever runs them, they are
+counted in their order, so that the results are the same. An interrupt (Ctrl-C) ends a run early
+without loss: what is finished is returned.
 """
 
 import math
+import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from functools import partial
-from typing import Any, Literal
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.runtime.batch.arrays import ArraySamples, Samples
+from elsac.runtime.batch.folder import Folder, FolderSamples
+from elsac.runtime.batch.threads import ordered
+from elsac.runtime.batch.work import Finished, Plan, Station, StepSums, Task
 from elsac.runtime.bindings import Host, InputError, RunError
 from elsac.runtime.counting import LayerCounts, layer_counts, total_counts
 from elsac.runtime.elastic import Curve
-from elsac.runtime.emulator import Fault, Image, ImageError, Outcome, load_image, run_sample
-from elsac.runtime.exiting import Exit, obstacle, registers_for, rule_of_program
+from elsac.runtime.emulator import EngineName, ImageError, Outcome, load_image, run_sample
+from elsac.runtime.exiting import Exit, obstacle, rule_of_program
 from elsac.runtime.labels import checked_labels, label_warnings, one_class, right_answers
 from elsac.runtime.program import Program
-from elsac.runtime.reading import Reader, Sample, stacked
-from elsac.runtime.timing.result import TimingError
+from elsac.runtime.reading import Sample, stacked
 
-__all__ = ["InputError", "LayerCounts", "RunError", "RunResult", "run_program"]
+if TYPE_CHECKING:
+    from elsac.runtime.batch.store import Store
+    from elsac.runtime.meter import Meter
+
+__all__ = ["Folder", "InputError", "LayerCounts", "RunError", "RunResult", "run_program"]
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
-EngineName = Literal["fast", "interpreter"]
 
-CHUNK = 64
-"""Samples that are quantized at once."""
+NOTHING = np.zeros((0, 0), np.int64)
 
 SATURATED = 0.5
 """Share of an input's elements that may lie beyond its quantizer before a run warns of it."""
@@ -47,7 +55,9 @@ class RunResult:
     integers: dict[str, Array]
     """ONNX output -> charges or q behind it; `OUTPUT:TENSOR` where several are behind it."""
     tensors: dict[str, Array]
-    """Quantized ONNX tensor -> q, zero point included; empty unless asked for."""
+    """Quantized ONNX tensor -> q, zero point included; empty unless asked for. With `resume`, they
+    are mapped from the files there.
+    """
     steps: Ints
     """(samples,): steps up to and including the last one with a spike."""
     terminal: NDArray[np.bool_]
@@ -70,6 +80,8 @@ class RunResult:
     curve: Curve | None = None
     """The answers after each step, if they were asked for."""
     interrupted: bool = False
+    resumed: int = 0
+    """Samples that were not run now, but taken from the folder of `resume`."""
     warnings: list[str] = field(default_factory=list)
     """What makes inputs or labels look wrong although they can be used; one line each."""
 
@@ -92,7 +104,7 @@ class RunResult:
 
 def run_program(
     program: Program,
-    inputs: Mapping[str, Array] | Mapping[str | None, Array],
+    inputs: Mapping[str, Array] | Mapping[str | None, Array] | Folder | Samples,
     *,
     engine: EngineName = "fast",
     max_steps: int | None = None,
@@ -104,11 +116,16 @@ def run_program(
     emulate: Callable[..., Outcome] | None = None,
     exit: Exit | None = None,
     elastic: bool = False,
+    jobs: int = 1,
+    resume: str | os.PathLike[str] | None = None,
+    scheduler: str | None = None,
 ) -> RunResult:
     """Run a program on a batch.
 
     `inputs` maps the names of the ONNX inputs to arrays (batch, *shape); for a network with one
-    input, the key may be None. `labels` are classes (batch,); the answer of the network is the
+    input, the key may be None. A :class:`Folder`, or its :class:`FolderSamples`, is
+    read file by file. `labels` are classes
+    (batch,), by default those of the folder; the answer of the network is the
     argmax over the last axis of its first output, or that output itself if it holds one integer for
     each sample. `record_steps` computes the accuracy after each step, `tensors` keeps all quantized
     tensors. `jitter` seeds a random order of events, another one for each sample. `progress` is
@@ -116,13 +133,19 @@ def run_program(
     `run_sample`: see `stream.py` and `meter.py`. `exit` ends a sample when its answer is good
     enough; `elastic` keeps the curve of full runs, which needs one label for each sample.
 
+    `jobs` threads run samples side by side. `scheduler` is the address of a Dask scheduler whose
+    workers run them instead, or "local" for `jobs` processes here. `resume` is a folder in which
+    finished samples are kept, and from which a run that was ended goes on. Results are the same
+    with all of them; `emulate` must be a :class:`Meter` then (`docs/batch.md`).
+
     Raises :class:`InputError` for inputs and labels that do not fit, :class:`RunError` for a
     program that does not run, :class:`TimingError` where a meter cannot time it, and
     `KeyboardInterrupt` only if not one sample was finished.
     """
     host = Host(program)
-    arrays = host.check({name or None: array for name, array in inputs.items()})
-    batch = len(next(iter(arrays.values()))) if arrays else 0
+    samples = _samples(host, inputs)
+    batch = samples.count
+    labels = samples.labels if labels is None else labels
     truth = None if labels is None else checked_labels(labels, batch)
     try:
         image = load_image(program)
@@ -130,25 +153,30 @@ def run_program(
         raise RunError(f"the program cannot be run: {error}") from None
     record = (record_steps or elastic) and truth is not None
     rule = None if not elastic or obstacle(program, host) else rule_of_program(program)
-    reader = Reader(image, host, tensors, record, rule is not None)
-    sampler = emulate or run_sample
-    if exit is not None:
-        sampler = partial(sampler, exits=registers_for(program, host, exit))
+    plan = Plan(engine, max_steps, jitter, tensors, record, rule is not None, exit)
+    meter = None
+    if jobs != 1 or resume is not None or scheduler is not None:
+        meter = _meter(emulate)
+    station = Station(image, host, plan, emulate or run_sample, meter)
     done: list[Sample] = []
+    spikes = StepSums(len(program.layers))
     interrupted = False
-    quantized, saturated = 0, Counter[str]()
-    start = time.perf_counter()
-    try:
-        for first in range(0, batch, CHUNK):
-            chunk = {name: array[first : first + CHUNK] for name, array in arrays.items()}
-            tracers = host.tracers(chunk, saturated)
-            quantized = min(first + CHUNK, batch)
-            for number, rows in enumerate(zip(*tracers, strict=True), first):
-                seed = None if jitter is None else jitter + number
-                run = partial(sampler, image, rows, engine, max_steps, seed, reader.record)
-                outcome = _emulate(image, run, number)
-                done.append(reader.sample(outcome))
-                if number == 0 and truth is not None:
+    saturated = Counter[str]()
+    with ExitStack() as stack:
+        store = None
+        if resume is not None:
+            store = stack.enter_context(_store(resume, program, plan, meter, samples))
+        resumed = 0 if store is None else len(store)
+        start = time.perf_counter()
+        try:
+            results = _in_order(station, samples, store, jobs, scheduler)
+            for finished in stack.enter_context(closing(results)):
+                if meter is not None and finished.measured is not None:
+                    meter.join(finished.measured)
+                spikes.add(finished.sample.step_spikes)
+                done.append(replace(finished.sample, step_spikes=NOTHING))
+                saturated.update(finished.saturated)
+                if finished.number == 0 and truth is not None:
                     # Labels of the wrong shape are found out now and not after hours.
                     first_outputs = host.leave(stacked(done, "values"))
                     right_answers(first_outputs, truth[:1])
@@ -156,20 +184,21 @@ def run_program(
                         one_class(first_outputs, 1)
                 if progress is not None:
                     progress(len(done), batch)
-    except KeyboardInterrupt:
-        if not done:
-            raise
-        interrupted = True
+        except KeyboardInterrupt:
+            if not done:
+                raise
+            interrupted = True
+        dumped = stacked(done, "tensors") if store is None else store.tensors(len(done))
     seconds = time.perf_counter() - start
     values = stacked(done, "values")
     outputs = host.leave(values)
     late = host.late_tensors(values) if tensors else {}
     right, history, curve = None, [], None
-    warnings = _input_warnings(host, quantized, saturated)
+    warnings = _input_warnings(host, len(done), saturated)
     if truth is not None:
         truth = truth[: len(done)]
         right = int(right_answers(outputs, truth).sum())
-        if reader.record:
+        if record:
             per_step = list(_outputs_per_step(host, done))
             if record_steps:
                 history = [float(right_answers(o, truth).mean()) for o in per_step]
@@ -177,12 +206,12 @@ def run_program(
                 answers = np.stack([one_class(o, len(done)) for o in per_step], axis=1)
                 curve = _curve(done, answers, truth.reshape(len(done)), rule)
         warnings += label_warnings(outputs, truth)
-    layers = layer_counts(program, done, reader.step_spikes / max(reader.samples, 1))
+    layers = layer_counts(program, done, spikes.means())
     return RunResult(
         samples=len(done),
         outputs=outputs,
         integers=stacked(done, "integers"),
-        tensors=stacked(done, "tensors") | late,
+        tensors=dumped | late,
         steps=np.array([s.steps for s in done], np.int64),
         terminal=np.array([s.terminal for s in done], np.bool_),
         exited=np.array([s.exited for s in done], np.bool_),
@@ -197,23 +226,74 @@ def run_program(
         correct=right,
         accuracy_per_step=history,
         interrupted=interrupted,
+        resumed=resumed,
         warnings=warnings,
     )
 
 
-def _emulate(image: Image, run: Callable[[], Outcome], number: int) -> Outcome:
-    try:
-        return run()
-    except Fault as fault:
-        layer = image.program.layers[int(image.program.threads[fault.thread]["layer"])]
-        raise RunError(
-            f"sample {number}: the program broke its own rules in layer '{layer}': {fault}; "
-            "compile the network again"
-        ) from None
-    except TimingError:
-        raise  # its line has a remedy of its own
-    except ValueError as error:
-        raise RunError(f"sample {number}: {error}; compile the network again") from None
+def _samples(host: Host, inputs: Any) -> Samples:
+    if isinstance(inputs, Mapping):
+        return ArraySamples(host, inputs)
+    return FolderSamples(host, inputs) if isinstance(inputs, Folder) else cast(Samples, inputs)
+
+
+def _meter(emulate: Callable[..., Outcome] | None) -> "Meter | None":
+    """Return the meter that samples are timed with; refuse what must see them one by one."""
+    if emulate is None:
+        return None
+    from elsac.runtime.meter import Meter
+
+    if not isinstance(emulate, Meter):
+        raise ValueError("jobs, resume and scheduler take no `emulate` but a Meter")
+    return emulate
+
+
+def _store(
+    folder: str | os.PathLike[str],
+    program: Program,
+    plan: Plan,
+    meter: "Meter | None",
+    samples: Samples,
+) -> "Store":
+    from elsac.runtime.batch.store import Store, described
+
+    measures = None if meter is None else meter.described()
+    return Store(folder, described(program, plan, measures, samples), samples.count)
+
+
+def _in_order(
+    station: Station, samples: Samples, store: "Store | None", jobs: int, scheduler: str | None
+) -> Generator[Finished, None, None]:
+    """Run the samples that are not in the store; yield all in their order.
+
+    What is finished is in the store before it is its turn.
+    """
+    kept = frozenset[int]() if store is None else store.numbers()
+    missing = (number for number in range(samples.count) if number not in kept)
+
+    def keep(finished: Finished) -> Finished:
+        return finished if store is None else store.put(finished)
+
+    def run(task: Task) -> Finished:
+        return keep(station.run(task))
+
+    tasks = samples.tasks(missing)
+    if scheduler is not None:
+        from elsac.runtime.batch.cluster_client import run_on_cluster
+
+        count = samples.count - len(kept)
+        results = run_on_cluster(station, tasks, count, keep, scheduler, jobs)
+    else:
+        results = ordered(run, tasks, jobs, station.share)
+    for number in range(samples.count):
+        if store is not None and number in kept:
+            yield store.get(number)
+            continue
+        try:
+            finished = next(results)
+        except InputError as error:
+            raise samples.blame(number, error) from None
+        yield finished
 
 
 def _input_warnings(host: Host, samples: int, saturated: Counter[str]) -> list[str]:

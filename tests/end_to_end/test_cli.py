@@ -210,7 +210,7 @@ def test_files_that_cannot_be_read(elsac: Run, program: Path, tmp_path: Path) ->
         (("run", cut, "--input", DIGITS), f"{cut}: truncated: the file has {len(data) - 1} bytes"),
         (("run", junk, "--input", DIGITS), f"{junk}: not an elsac program"),
         (("run", program, "--input", missing), f"{missing}: cannot be read"),
-        (("run", program, "--input", tmp_path), f"{tmp_path}: cannot be read: Is a directory"),
+        (("run", program, "--input", tmp_path), f"{junk}: not a NumPy file"),
         (("run", program, "--input", junk), f"{junk}: not a NumPy file"),
         (("compile", missing, "-o", tmp_path / "p"), f"{missing}: cannot be read"),
         (("compile", junk, "-o", tmp_path / "p"), f"{junk}: not an ONNX model"),

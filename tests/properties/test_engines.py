@@ -17,6 +17,7 @@ from elsac.runtime.program import Program
 from tests.programs import Builder, random_program
 
 ALPHABETS = ("ternary", "floor", "nearest")
+COMPILED = ("fast", "machine")
 SEEDS = st.integers(0, 10**6)
 
 
@@ -25,7 +26,9 @@ def differences(left: Outcome | str, right: Outcome | str) -> list[str]:
     if isinstance(left, str) or isinstance(right, str):
         return [] if left == right else [f"{left!r} against {right!r}"]
     pairs = {f.name: (getattr(left, f.name), getattr(right, f.name)) for f in fields(Outcome)}
-    stats = pairs.pop("stats")
+    state, stats = pairs.pop("state"), pairs.pop("stats")
+    pairs["tracers"] = state[0].tracers(), state[1].tracers()
+    pairs["membranes"] = state[0].membranes(), state[1].membranes()
     pairs |= {f.name: tuple(getattr(s, f.name) for s in stats) for f in fields(left.stats)}
     records = pairs.pop("records")
     if records[0].keys() != records[1].keys():
@@ -57,7 +60,8 @@ def test_engines_agree_and_end_in_the_dense_result(
     reference = attempt(program, inputs, "interpreter", jitter=jitter)
     assert isinstance(reference, Outcome)
     assert reference.terminal
-    assert not differences(attempt(program, inputs, "fast", jitter=jitter), reference)
+    for engine in COMPILED:
+        assert not differences(attempt(program, inputs, engine, jitter=jitter), reference)
     # The order theorem: alphabet and arrival order change the way, not the end.
     np.testing.assert_array_equal(reference.tracers, builder.expected(inputs))
 
@@ -69,9 +73,10 @@ def test_engines_agree_at_every_cut(seed: int, alphabet: str, max_steps: int) ->
     inputs = builder.samples(np.random.default_rng(seed))
     outcomes = [
         attempt(builder.program(), inputs, engine, max_steps=max_steps)
-        for engine in ("interpreter", "fast")
+        for engine in ("interpreter", *COMPILED)
     ]
-    assert not differences(*outcomes)
+    for outcome in outcomes[1:]:
+        assert not differences(outcomes[0], outcome)
 
 
 @given(SEEDS, st.sampled_from(ALPHABETS), SEEDS)
@@ -183,7 +188,7 @@ def refused(program: Program) -> str:
 
 
 def test_engines_agree_on_damaged_programs() -> None:
-    """What passes verification means the same to both engines; what does not is refused."""
+    """What passes verification means the same to all engines; what does not is refused."""
     accepted = changed = 0
     refusals, faults = set(), set()
     total = 200
@@ -198,8 +203,9 @@ def test_engines_agree_on_damaged_programs() -> None:
             refusals.add(refusal)
             continue
         reference = attempt(program, inputs, "interpreter", **options)
-        fast = attempt(program, inputs, "fast", **options)
-        assert not differences(reference, fast), seed
+        for engine in COMPILED:
+            found = attempt(program, inputs, engine, **options)
+            assert not differences(reference, found), (seed, engine)
         accepted += 1
         if isinstance(reference, str):
             faults.add(literal_eval(reference)[0])
@@ -223,7 +229,8 @@ def test_wide_membranes_run_alike(alphabet: str) -> None:
     inputs = builder.samples(np.random.default_rng(0))
     program = builder.program()
     assert not load_image(program).narrow
-    outcome = attempt(program, inputs, "fast")
+    outcome = attempt(program, inputs, "machine")
     assert isinstance(outcome, Outcome)
-    assert not differences(outcome, attempt(program, inputs, "interpreter"))
+    for engine in ("interpreter", "fast"):
+        assert not differences(outcome, attempt(program, inputs, engine))
     np.testing.assert_array_equal(outcome.tracers, builder.expected(inputs))

@@ -30,7 +30,9 @@ def seen_by(window: WindowAttr, place: tuple[int, int], size: tuple[int, int]) -
     return cells
 
 
-@given(windows(), st.integers(3, 7), st.integers(3, 7), st.sampled_from([1, 2]), st.integers(0, 99))
+@given(
+    windows(), st.integers(3, 7), st.integers(3, 7), st.sampled_from([1, 2, 4]), st.integers(0, 99)
+)
 def test_windows_against_their_definition(
     window: WindowAttr, height: int, width: int, groups: int, seed: int
 ) -> None:
@@ -38,8 +40,9 @@ def test_windows_against_their_definition(
     assume(out_height >= 1 and out_width >= 1)
     rng = np.random.default_rng(seed)
     x = rng.integers(-9, 10, (2, 4, height, width))
-    weight = rng.integers(-9, 10, (6, 4 // groups, *window.values[0]))
-    conv = np.zeros((2, 6, out_height, out_width), dtype=int)
+    outputs = 4 if groups == 4 else 6  # one output a group is a case of its own
+    weight = rng.integers(-9, 10, (outputs, 4 // groups, *window.values[0]))
+    conv = np.zeros((2, outputs, out_height, out_width), dtype=int)
     total = np.zeros((2, 4, out_height, out_width), dtype=int)
     highest = np.zeros((2, 4, out_height, out_width), dtype=int)
     for y, z in np.ndindex(out_height, out_width):
@@ -48,8 +51,8 @@ def test_windows_against_their_definition(
             values = [x[b, c, i, j] for _, _, i, j in cells]
             total[b, c, y, z] = sum(values)
             highest[b, c, y, z] = max(values, default=0)
-        for b, o in np.ndindex(2, 6):
-            first = o // (6 // groups) * (4 // groups)
+        for b, o in np.ndindex(2, outputs):
+            first = o // (outputs // groups) * (4 // groups)
             conv[b, o, y, z] = sum(
                 x[b, first + c, i, j] * weight[o, c, ky, kx]
                 for c in range(4 // groups)
@@ -59,6 +62,26 @@ def test_windows_against_their_definition(
     assert np.array_equal(maps.sum_pool(x, window), total)
     assert np.array_equal(maps.max_pool(x, window), highest)
     assert np.array_equal(maps.max_pool(x.astype(object), window), highest)
+
+
+@pytest.mark.parametrize("bits", [11, 12, 23, 24, 26, 27])
+def test_products_stay_exact_beyond_float32(bits: int) -> None:
+    row, column = np.array([[1 << bits, 1]]), np.array([[1 << bits], [1]])
+    assert maps.product(row, column).tolist() == [[(1 << 2 * bits) + 1]]
+    window = WindowAttr((1, 1))
+    for groups, weight in ((1, column.T.reshape(1, 2, 1, 1)), (2, column.reshape(2, 1, 1, 1))):
+        sums = maps.convolve(row.reshape(1, 2, 1, 1), weight, window, groups)
+        assert sums.sum() == (1 << 2 * bits) + 1
+        assert sums.dtype == np.int64
+
+
+def test_nothing_gives_zeros() -> None:
+    assert maps.product(np.zeros((2, 3), np.int64), np.ones((3, 4))).tolist() == [[0] * 4] * 2
+    x, window = np.zeros((2, 4, 3, 3), np.int64), WindowAttr((3, 3))
+    for groups in (1, 2, 4):
+        sums = maps.convolve(x, np.ones((4, 4 // groups, 3, 3), np.int8), window, groups)
+        assert sums.shape == (2, 4, 1, 1)
+        assert not sums.any()
 
 
 def test_products_stay_exact_beyond_float64_and_beyond_int64() -> None:

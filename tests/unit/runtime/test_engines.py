@@ -1,4 +1,4 @@
-"""Each instruction, counter, coding and fault by hand, in both engines; and what is refused."""
+"""Each instruction, counter, coding and fault by hand, in all engines; and what is refused."""
 
 from itertools import pairwise
 from typing import Any
@@ -14,7 +14,7 @@ from tests.programs import COUNT, NEXT, SEND, Builder, Layer, Port, Word
 INJECT: Word = ("inject", {})
 
 
-@pytest.fixture(params=["interpreter", "fast"])
+@pytest.fixture(params=["interpreter", "fast", "machine"])
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.param
 

@@ -1,4 +1,4 @@
-"""Frames on one machine, by hand, in both engines: what enters, is counted and refused."""
+"""Frames on one machine, by hand, in all engines: what enters, is counted and refused."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.programs import COUNT, NEXT, SEND, Builder, Port
 from tests.unit.runtime.test_run import tiled
 
 
-@pytest.fixture(params=["interpreter", "fast"])
+@pytest.fixture(params=["interpreter", "fast", "machine"])
 def engine(request: pytest.FixtureRequest) -> Any:
     return request.param
 

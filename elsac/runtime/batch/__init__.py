@@ -1,0 +1,1 @@
+"""Batches of any size: where samples come from, who runs them, and what is kept of each."""

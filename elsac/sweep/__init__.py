@@ -1,0 +1,1 @@
+"""Sweeps: many configurations of a network at the cost of few compilations and runs."""
