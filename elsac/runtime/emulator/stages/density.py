@@ -60,14 +60,18 @@ from elsac.runtime.emulator.stages.fields import (
 from elsac.runtime.emulator.stages.vectors import add_wide, get, lowest, paint, put
 from elsac.runtime.emulator.stages.vectors import draw as draw_word
 
-# Picoseconds, fitted by benchmarks/density.py. By events: a run; 256 membranes of it, and 64 of
-# them, each time that a sum is full; a spike, and 256 and 64 of the weights that it brings a run.
-RUN, STRIP, CHUNK = 9_700, 5_000, 630
-SPIKE, STRIP_ROW, CHUNK_ROW = 270, 490, 340
+# Picoseconds, fitted to measurements of all layers of the zoo (`benchmarks/density.py`). By events:
+# a run; 256 membranes of it, each time that a sum is full; a spike, and 256 and 64 of the weights
+# that it brings to a run, and what 64 take more if weights lie beyond the near caches.
+RUN, STRIP, SPIKE, STRIP_ROW, CHUNK_ROW, FAR_ROW = 8_200, 10_000, 430, 680, 260, 400
+NEAR = 1_000_000
+"""Bytes of weights that stay near."""
 # The same for depthwise kernels: a spine, a run of it; all spikes of 64 channels at once.
 LANE_SPINE, LANE_RUN, LANE_WORD = 12_000, 10_000, 6_400
+# Rows that are fed among rows that are not, or the reverse: nobody guesses which ones spike.
+GUESS = 20_000
 # Dense: 1000 products; a byte of a map, a word of spikes, a sum.
-PRODUCTS_1000, LANE_PRODUCTS_1000, MAP_BYTE, MAP_WORD, SUM = 2_170, 25_000, 20, 1_000, 90
+PRODUCTS_1000, LANE_PRODUCTS_1000, MAP_BYTE, MAP_WORD, SUM = 2_120, 38_000, 10, 1_000, 90
 
 
 @bare
@@ -140,7 +144,7 @@ def pays(
         spines += min(heard, get(tables, band + BAND_STOP) - get(tables, band + BAND_FIRST))
     if spikes == 0:
         return False
-    runs, rows = get(tables, dense + RUNS), get(tables, me + ROWS)
+    runs, rows = max(get(tables, dense + RUNS), 1), get(tables, me + ROWS)
     columns = get(tables, me + COLUMNS)
     if get(tables, link + FORM) == DEPTHWISE:
         event = spines * LANE_SPINE
@@ -150,14 +154,18 @@ def pays(
     else:
         # What a spike feeds on average, and how much of it side by side.
         fed = get(tables, dense + PRODUCTS) // inputs
-        chunks, strips = fed * 1000 // runs // 64 + 1, fed * 1000 // runs // 256 + 1
-        plane = get(tables, link + PLANE)
+        marked = min(spines * (fed // columns), rows)
+        fed = fed * 1000 // runs
+        strips, plane = fed // 256 + 1, get(tables, link + PLANE)
         sums = max(spines, spikes // get(tables, plane + 1))
-        # Weights that do not sum up in bytes take twice the time.
-        row = CHUNK_ROW if get(tables, plane + 2) else 2 * CHUNK_ROW
-        event = spines * RUN + sums * (strips * STRIP + chunks * CHUNK)
-        event += spikes * (strips * STRIP_ROW + chunks * row)
-        event = spikes * SPIKE + runs * event // 1000
+        row = CHUNK_ROW
+        if get(tables, plane + 2) == 0:
+            row += CHUNK_ROW  # weights that do not sum up in bytes
+        if get(tables, dense + PRODUCTS) > NEAR * rows:
+            row += FAR_ROW
+        event = spines * RUN + sums * strips * STRIP
+        event += spikes * (strips * STRIP_ROW + (fed // 64 + 1) * row)
+        event = spikes * SPIKE + runs * event // 1000 + min(marked, rows - marked) * GUESS
         depth = get(tables, dense + GEOMETRY + SEGMENTS) * get(tables, dense + GEOMETRY + QUADS)
         cost = rows * ((columns + 15) // 16 * 16) * 4 * depth * PRODUCTS_1000
     cost = cost // 1000 + map_bytes * MAP_BYTE + words * MAP_WORD + rows * columns * SUM

@@ -32,7 +32,8 @@ from elsac.runtime.emulator.stages.fields import (
     STAGE_WIDTH,
     WIDE,
 )
-from elsac.runtime.emulator.stages.firing import begin, settle, sleep, spike
+from elsac.runtime.emulator.stages.firing import begin, settle, spike
+from elsac.runtime.emulator.stages.moving import sleep
 from elsac.runtime.emulator.stages.vectors import get, put
 
 
@@ -116,7 +117,7 @@ def run_groups(
                     )
 
 
-@inlined
+@bare
 def run_step(
     tables: Array,
     numbers: Array,
