@@ -56,7 +56,8 @@ class Layer:
         field = at.RUNS if self.shape.groups > 1 else at.PRODUCTS
         kept = [int(self.tables[line + field]) for line in self.dense]
         for line, own in zip(self.dense, kept, strict=True):
-            self.tables[line + field] = {"event": 0, "dense": 1 << 34, "auto": own}[way]
+            most = 1 << (20 if field == at.RUNS else 42)
+            self.tables[line + field] = {"event": -most, "dense": most, "auto": own}[way]
         taken = []
         for _ in range(repeats + 1):
             machine = Stages(self.image, rows, None)

@@ -104,16 +104,17 @@ def count_rows(
         spikes = ups + downs
         positive += ups
         negative += downs
-        if spikes == 0 or not sends:
+        if not sends:
             continue
+        # Whether a row spikes is hard to guess: nothing branches for it.
         if kind == AER:
             flits = spikes
         elif kind == BAER:
-            flits = 1
+            flits = int(spikes > 0)
             while flits * most < spikes:  # a division takes longer
                 flits += 1
         elif spikes * (address + format[3] + (downs > 0)) <= most:
-            flits = 1  # short addresses fit the first flit
+            flits = int(spikes > 0)  # short addresses fit the first flit
         else:
             unpack(masks, at, words, columns_of, values)
             flits = flits_of(
@@ -185,20 +186,37 @@ def count_ports(
         first, stop = get(tables, port + FIRST), get(tables, port + STOP)
         lines, places = get(tables, port + LINES), get(tables, port + PLACES)
         y, x = first // max(line, 1), first % max(line, 1)
-        for spine in range(first, stop):
-            spikes = get(row_spikes, base + spine)
-            if spikes:
-                batch = (spikes + PACKET_SPIKES - 1) // PACKET_SPIKES
-                batches += batch
-                if paired:
-                    pairs = get(tables, lines + y) * get(tables, places + x)
-                    loops += batch * pairs
-                    if not whole:
-                        spikes = count_between(tables, masks, source, spine, step, low, inputs)
-                    used += spikes * pairs
-            x += 1
-            if x == line:
-                x, y = 0, y + 1
+        spine = first
+        while spine < stop:
+            # Along a line the loops are short and plain: they become vector code.
+            count = min(line - x, stop - spine) if paired else stop - spine
+            some = fed = looped = 0
+            if not paired:
+                for i in range(base + spine, base + spine + count):
+                    some += (get(row_spikes, i) + PACKET_SPIKES - 1) // PACKET_SPIKES
+            elif whole:
+                for i in range(count):
+                    spikes, pairs = get(row_spikes, base + spine + i), get(tables, places + x + i)
+                    batch = (spikes + PACKET_SPIKES - 1) // PACKET_SPIKES
+                    some += batch
+                    looped += batch * pairs
+                    fed += spikes * pairs
+            else:
+                for i in range(count):
+                    spikes, pairs = get(row_spikes, base + spine + i), get(tables, places + x + i)
+                    if spikes == 0:
+                        continue
+                    batch = (spikes + PACKET_SPIKES - 1) // PACKET_SPIKES
+                    some += batch
+                    looped += batch * pairs
+                    spikes = count_between(tables, masks, source, spine + i, step, low, inputs)
+                    fed += spikes * pairs
+            batches += some
+            if paired:
+                loops += looped * get(tables, lines + y)
+                used += fed * get(tables, lines + y)
+            spine += count
+            x, y = 0, y + 1
         handled += batches
         words_run[step, END] += batches
         if kind > ADD:

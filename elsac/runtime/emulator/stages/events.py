@@ -138,7 +138,8 @@ def feed(
     Arguments as of :func:`accumulate`.
     """
     kind, width = get(tables, link + LINK_KIND), max(get(tables, link + LINK_WIDTH), 1)
-    low, marked = get(tables, link + LOW), get(tables, link + VERTICAL) != 0
+    low, inputs = get(tables, link + LOW), get(tables, link + INPUTS)
+    marked = get(tables, link + VERTICAL) != 0
     for spine in range(first, stop):
         some = 0
         for i in range(get(tables, band + BAND_PORTS)):
@@ -165,7 +166,7 @@ def feed(
                         *(tables, membranes, marks, me, link, spine, channel),
                         *(up, down, exponent),
                     )
-                else:
+                elif -64 < channel - low < inputs:
                     spread(
                         *(tables, weights, membranes, me, link, line, place, channel - low),
                         *(up, down, exponent),

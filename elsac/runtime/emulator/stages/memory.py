@@ -46,7 +46,7 @@ class Memory:
         self.wide = np.zeros(sizes["wide"] + SLACK, np.int32)
         self.tracers = np.zeros(sizes["tracers"] + SLACK, np.int16)
         self.copies = np.zeros(sizes["copies"] + SLACK, np.int16)
-        self.wishes = np.zeros(sizes["wishes"], np.int32)
+        self.wishes = np.zeros(sizes["wishes"] + SLACK, np.int32)
         self.masks = np.zeros(sizes["masks"], np.int64)
         self.sizes = np.zeros(sizes["sizes"], np.int8)
         self.marks = np.ones(rows, np.uint8)

@@ -20,7 +20,16 @@ from elsac.runtime.emulator.stages.fields import (
     WINDOW,
     WORDS,
 )
-from elsac.runtime.emulator.stages.vectors import differs, get, lowest, put, raise_to
+from elsac.runtime.emulator.stages.vectors import (
+    differs,
+    get,
+    has_bit,
+    lowest,
+    moves,
+    over,
+    put,
+    raise_to,
+)
 
 BITPLANE = 1  # in `verify.CODINGS`
 
@@ -216,22 +225,47 @@ def inject(
     if plane < 0:
         sleep(tables, numbers, masks, me, step)
         return False
-    some = 0
+    size, some = rows * columns, 0
+    have = more_up = more_down = 0
+    chunk = 0
     for row in range(rows):
-        out, start = first + row * 2 * words, row * columns
-        tracer, wish = all_tracers + start, all_wishes + start
+        out = first + row * 2 * words
         for word in range(words):
-            up = down = 0
-            for column in range(64 * word, min(64 * word + 64, columns)):
-                value = get(wishes, wish + column)
-                sign = value >> 63
-                size = (value ^ sign) - sign
-                part = size >> plane & 1 if bits else time < size
-                moved = ((part << plane) ^ sign) - sign
-                put(tracers, tracer + column, get(tracers, tracer + column) + moved)
-                up |= (part & ~sign) << (column & 63)
-                down |= (part & sign) << (column & 63)
-            put(masks, out + word, up)
-            put(masks, out + words + word, down)
-            some |= up | down
+            # Rows are short: 64 elements of however many rows are looked at together, and what is
+            # left of them waits, `have` bits, for the next words.
+            take = min(columns - 64 * word, 64)
+            up, down = more_up, more_down
+            if have < take:
+                some_up, some_down = due(wishes, all_wishes + chunk, plane, time, bits)
+                inside = first_bits(size - chunk)
+                some_up, some_down = some_up & inside, some_down & inside
+                moves(tracers, all_tracers + chunk, some_up, some_down, max(plane, 0))
+                chunk += 64
+                up, down = up | some_up << have, down | some_down << have
+                have += 64
+                used = take - (have - 64)
+                more_up, more_down = behind(some_up, used), behind(some_down, used)
+            else:
+                more_up, more_down = behind(up, take), behind(down, take)
+            have -= take
+            inside = first_bits(take)
+            put(masks, out + word, up & inside)
+            put(masks, out + words + word, down & inside)
+            some |= (up | down) & inside
     return some != 0
+
+
+@inlined
+def due(wishes: Array, at: int, plane: int, time: int, bits: bool) -> tuple[int, int]:
+    """Return which of 64 inputs spike now, up and down: by bit planes, or as single spikes."""
+    negative = ~over(wishes, at, -1)
+    if bits:
+        now = has_bit(wishes, at, plane)
+        return now & ~negative, now & negative
+    return over(wishes, at, time), ~over(wishes, at, -time - 1)
+
+
+@inlined
+def behind(mask: int, count: int) -> int:
+    """Return a mask without its first `count` bits, 1..64; the next one is bit 0."""
+    return 0 if count >= 64 else (mask >> count) & ((1 << (64 - count)) - 1)
