@@ -8,7 +8,7 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.stages import vectors
+from elsac.runtime.emulator.stages import sums, vectors
 from elsac.runtime.emulator.stages.vectors import LANES, SLACK
 
 Array = NDArray[Any]
@@ -25,7 +25,7 @@ def compiled(function: F) -> F:
 
 @compiled
 def add_rows(*numbers: Any) -> None:
-    vectors.add_rows(*numbers)
+    sums.add_rows(*numbers)
 
 
 @compiled

@@ -48,7 +48,8 @@ from elsac.runtime.emulator.stages.fields import (
     WORDS,
 )
 from elsac.runtime.emulator.stages.spreading import copy, mark, scatter, spread
-from elsac.runtime.emulator.stages.vectors import add_rows, get, lowest, put
+from elsac.runtime.emulator.stages.sums import add_rows
+from elsac.runtime.emulator.stages.vectors import get, lowest, put
 
 
 @bare

@@ -81,9 +81,9 @@ class Hearing:
             line[at.HORIZONTAL] = self._horizontal(link.horizontal, taps, columns, width, size)
             line[at.LINK_WIDTH] = link.horizontal.size
         whole = heard.columns == columns and line[at.WEIGHT_PLANES] == 1
-        if link.kind == "acc" and line[at.FORM] != at.GROUPED and whole:
-            line[at.DENSE] = self._dense(heard, line)
         self._bands(link, line)
+        if link.kind == "acc" and line[at.FORM] != at.GROUPED and whole and line[at.BAND_COUNT]:
+            line[at.DENSE] = self._dense(heard, line)
         return line
 
     # One for each kind: return the horizontal taps of each phase, and the size of a tap's weights.
@@ -144,9 +144,14 @@ class Hearing:
         return [[0]], 0
 
     def _bands(self, link: Link, line: Ints) -> None:
-        bands = np.zeros((len(link.bands), at.BAND_WIDTH), np.int64)
-        for number, band in enumerate(link.bands):
-            heard = [self.ports[p.number] for p in band.ports if p.number in self.ports]
+        # Of sources that never send nothing is heard.
+        heard_of = [
+            (band, [self.ports[p.number] for p in band.ports if p.number in self.ports])
+            for band in link.bands
+        ]
+        some = [(band, heard) for band, heard in heard_of if heard]
+        bands = np.zeros((len(some), at.BAND_WIDTH), np.int64)
+        for number, (band, heard) in enumerate(some):
             bands[number, at.TOP] = band.top
             bands[number, at.BAND_PORT] = self.tables.place(heard)
             bands[number, at.BAND_PORTS] = len(heard)

@@ -12,11 +12,8 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.core.cgutils import for_range
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
-
-from elsac.runtime.emulator.kernels import Array, inlined
 
 LANES = 64
 SLACK = 4 * LANES
@@ -27,15 +24,16 @@ def written(function: Callable[..., Any]) -> Any:
     return intrinsic(function)
 
 
-_I64 = ir.IntType(64)
-_MASK = ir.VectorType(ir.IntType(1), LANES)
+I64 = ir.IntType(64)
+MASK = ir.VectorType(ir.IntType(1), LANES)
 
 
-def _vector(bits: int) -> ir.VectorType:
+def vector(bits: int) -> ir.VectorType:
+    """Return the type of 64 numbers of so many bits."""
     return ir.VectorType(ir.IntType(bits), LANES)
 
 
-class _Writer:
+class Writer:
     """What the code of one intrinsic is written with."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
@@ -53,17 +51,17 @@ class _Writer:
 
     def load(self, address: Any, bits: int) -> Any:
         """Load 64 elements."""
-        pointer = self.builder.bitcast(address, _vector(bits).as_pointer())
+        pointer = self.builder.bitcast(address, vector(bits).as_pointer())
         return self.builder.load(pointer, align=bits // 8)
 
     def store(self, value: Any, address: Any, bits: int) -> None:
         """Store 64 elements."""
-        pointer = self.builder.bitcast(address, _vector(bits).as_pointer())
+        pointer = self.builder.bitcast(address, vector(bits).as_pointer())
         self.builder.store(value, pointer, align=bits // 8)
 
     def splat(self, value: Any, bits: int) -> Any:
         """Return 64 times a 64-bit number."""
-        kind, index = _vector(bits), ir.IntType(32)
+        kind, index = vector(bits), ir.IntType(32)
         narrow = value if bits == 64 else self.builder.trunc(value, ir.IntType(bits))
         one = self.builder.insert_element(ir.Constant(kind, ir.Undefined), narrow, index(0))
         zeros = ir.Constant(ir.VectorType(index, LANES), [0] * LANES)
@@ -71,13 +69,13 @@ class _Writer:
 
     def lanes(self, mask: Any) -> Any:
         """Return a word of 64 bits as a vector of them."""
-        return self.builder.bitcast(mask, _MASK)
+        return self.builder.bitcast(mask, MASK)
 
     def first(self, count: Any) -> Any:
         """Return the mask of the first `count` lanes, at least 1; of all if there are more."""
-        most = self.builder.icmp_signed("<", count, _I64(LANES))
-        shift = self.builder.select(most, self.builder.sub(_I64(LANES), count), _I64(0))
-        return self.lanes(self.builder.lshr(_I64(-1), shift))
+        most = self.builder.icmp_signed("<", count, I64(LANES))
+        shift = self.builder.select(most, self.builder.sub(I64(LANES), count), I64(0))
+        return self.lanes(self.builder.lshr(I64(-1), shift))
 
     def add(self, position: int, index: Any, sums: Any, sum_bits: int, shift: Any) -> None:
         """Add sums << shift to 64 elements of an array argument."""
@@ -85,121 +83,10 @@ class _Writer:
         wide = sums
         if bits != sum_bits:
             change = builder.sext if bits > sum_bits else builder.trunc
-            wide = change(sums, _vector(bits))
+            wide = change(sums, vector(bits))
         wide = builder.shl(wide, self.splat(shift, bits))
         address = self.place(position, index)
         self.store(builder.add(self.load(address, bits), wide), address, bits)
-
-
-def _strip(chunks: int, sum_bits: int) -> Callable[..., None]:
-    """Make the code that adds weight rows to `chunks` times 64 membranes.
-
-    Partial sums have `sum_bits` bits; the last chunk may be narrower.
-    """
-
-    @written
-    def strip(
-        typing_context: Any,
-        membranes: Any,
-        at: Any,
-        weights: Any,
-        base: Any,
-        width: Any,
-        rows: Any,
-        up: Any,
-        ups: Any,
-        down: Any,
-        downs: Any,
-        shift: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            write = _Writer(context, builder, signature, arguments)
-            _, at, _, base, width, _, up, ups, down, downs, shift = arguments
-            kind = _vector(sum_bits)
-            block = builder.function.entry_basic_block
-            with builder.goto_block(block):
-                sums = [builder.alloca(kind) for _ in range(chunks)]
-            for place in sums:
-                builder.store(ir.Constant(kind, None), place)
-            for first, count, join in ((up, ups, builder.add), (down, downs, builder.sub)):
-                with for_range(builder, count) as loop:
-                    row = builder.load(write.place(5, builder.add(first, loop.index)))
-                    start = builder.add(base, row)
-                    for chunk, place in enumerate(sums):
-                        index = builder.add(start, _I64(chunk * LANES))
-                        value = write.load(write.place(2, index), 8)
-                        value = value if sum_bits == 8 else builder.sext(value, kind)
-                        builder.store(join(builder.load(place), value), place)
-            for chunk, place in enumerate(sums):
-                value = builder.load(place)
-                if chunk == chunks - 1:
-                    mask = write.first(builder.sub(width, _I64(chunk * LANES)))
-                    value = builder.select(mask, value, ir.Constant(kind, None))
-                write.add(0, builder.add(at, _I64(chunk * LANES)), value, sum_bits, shift)
-            return context.get_dummy_value()
-
-        number = types.int64
-        arguments = membranes, number, weights, number, number, rows, *[number] * 5
-        return types.void(*arguments), generate
-
-    made: Callable[..., None] = strip
-    return made
-
-
-_BYTES = [_strip(chunks, 8) for chunks in (1, 2, 3, 4)]
-_SHORTS = [_strip(chunks, 16) for chunks in (1, 2, 3, 4)]
-_bytes1, _bytes2, _bytes3, _bytes4 = _BYTES
-_shorts1, _shorts2, _shorts3, _shorts4 = _SHORTS
-
-
-@inlined
-def add_rows(
-    membranes: Array,
-    at: int,
-    weights: Array,
-    base: int,
-    width: int,
-    rows: Array,
-    up: int,
-    ups: int,
-    down: int,
-    downs: int,
-    shift: int,
-    most: int,
-    narrow: bool,
-) -> None:
-    """Add weight rows, shifted left, to the `width` membranes from `at` on.
-
-    The weight row of spike i begins at `base` + rows[i]; the `ups` spikes from place `up` on count
-    once, the `downs` from `down` on minus once. At most `most` rows sum up in 8 bits (`narrow`) or
-    16 without overflow.
-    """
-    while ups + downs > 0:
-        now_up = min(ups, most)
-        now_down = min(downs, most - now_up)
-        done = 0
-        while done < width:
-            left, m, w = width - done, at + done, base + done
-            if narrow:
-                if left > 192:
-                    _bytes4(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-                elif left > 128:
-                    _bytes3(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-                elif left > 64:
-                    _bytes2(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-                else:
-                    _bytes1(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-            elif left > 192:
-                _shorts4(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-            elif left > 128:
-                _shorts3(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-            elif left > 64:
-                _shorts2(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-            else:
-                _shorts1(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
-            done += 256
-        up, down = up + now_up, down + now_down
-        ups, downs = ups - now_up, downs - now_down
 
 
 @written
@@ -219,16 +106,16 @@ def add_lanes(
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, at, _, base, ups, downs, shift = arguments
         bits, wide = write.bits(2), write.bits(0)
         value = write.load(write.place(2, base), bits)
         # In the membranes' width, since the least weight has no negative of its own width.
         if bits < wide:
-            value = builder.sext(value, _vector(wide))
+            value = builder.sext(value, vector(wide))
         elif bits > wide:
-            value = builder.trunc(value, _vector(wide))
-        none = ir.Constant(_vector(wide), None)
+            value = builder.trunc(value, vector(wide))
+        none = ir.Constant(vector(wide), None)
         plus = builder.select(write.lanes(ups), value, none)
         minus = builder.select(write.lanes(downs), value, none)
         write.add(0, at, builder.sub(plus, minus), wide, shift)
@@ -245,11 +132,11 @@ def add_wide(
     """Add the first `count` of 64 sums, shifted left, to 64 membranes."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, at, _, start, count, shift = arguments
         bits = write.bits(2)
         value = write.load(write.place(2, start), bits)
-        none = ir.Constant(_vector(bits), None)
+        none = ir.Constant(vector(bits), None)
         write.add(0, at, builder.select(write.first(count), value, none), bits, shift)
         return context.get_dummy_value()
 
@@ -262,10 +149,10 @@ def reaches(typing_context: Any, values: Any, left: Any, right: Any) -> Any:
     """Return the mask of the lanes in which values[left + i] >= values[right + i]."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         bits = write.bits(0)
         first, second = (write.load(write.place(0, index), bits) for index in arguments[1:])
-        return builder.bitcast(builder.icmp_signed(">=", first, second), _I64)
+        return builder.bitcast(builder.icmp_signed(">=", first, second), I64)
 
     return types.int64(values, types.int64, types.int64), generate
 
@@ -275,11 +162,11 @@ def differs(typing_context: Any, one: Any, left: Any, other: Any, right: Any) ->
     """Return the mask of the lanes in which one[left + i] != other[right + i]; equal types."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, left, _, right = arguments
         first = write.load(write.place(0, left), write.bits(0))
         second = write.load(write.place(2, right), write.bits(2))
-        return builder.bitcast(builder.icmp_signed("!=", first, second), _I64)
+        return builder.bitcast(builder.icmp_signed("!=", first, second), I64)
 
     return types.int64(one, types.int64, other, types.int64), generate
 
@@ -289,7 +176,7 @@ def raise_to(typing_context: Any, held: Any, left: Any, other: Any, right: Any) 
     """Let 64 elements of `held` be at least those of `other`; equal types."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, left, _, right = arguments
         bits, place = write.bits(0), write.place(0, left)
         first, second = write.load(place, bits), write.load(write.place(2, right), bits)
@@ -305,12 +192,12 @@ def paint(typing_context: Any, bytes: Any, at: Any, ups: Any, downs: Any, count:
     """Add 1 to the first `count` bytes whose bit is in `ups`, take 1 where it is in `downs`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, at, ups, downs, count = arguments
-        kind, first = _vector(8), write.first(count)
+        kind, first = vector(8), write.first(count)
         plus = builder.zext(builder.and_(write.lanes(ups), first), kind)
         minus = builder.zext(builder.and_(write.lanes(downs), first), kind)
-        write.add(0, at, builder.sub(plus, minus), 8, _I64(0))
+        write.add(0, at, builder.sub(plus, minus), 8, I64(0))
         return context.get_dummy_value()
 
     number, word = types.int64, types.int64
@@ -322,9 +209,9 @@ def draw(typing_context: Any, bytes: Any, at: Any, ups: Any, downs: Any, zero: A
     """Set 64 bytes to `zero`, 1 more where the bit is in `ups`, 1 less where it is in `downs`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, at, ups, downs, zero = arguments
-        kind = _vector(8)
+        kind = vector(8)
         plus = builder.zext(write.lanes(ups), kind)
         minus = builder.zext(write.lanes(downs), kind)
         value = builder.sub(builder.add(write.splat(zero, 8), plus), minus)
@@ -340,11 +227,11 @@ def moves(typing_context: Any, tracers: Any, at: Any, ups: Any, downs: Any, shif
     """Add 1 << shift to those of 64 tracers whose bit is in `ups`, take it away if in `downs`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         _, at, ups, downs, shift = arguments
         bits = write.bits(0)
-        plus = builder.zext(write.lanes(ups), _vector(bits))
-        minus = builder.zext(write.lanes(downs), _vector(bits))
+        plus = builder.zext(write.lanes(ups), vector(bits))
+        minus = builder.zext(write.lanes(downs), vector(bits))
         write.add(0, at, builder.sub(plus, minus), bits, shift)
         return context.get_dummy_value()
 
@@ -357,11 +244,11 @@ def over(typing_context: Any, values: Any, at: Any, limit: Any) -> Any:
     """Return the mask of the lanes in which values[at + i] > limit."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         bits = write.bits(0)
         first = write.load(write.place(0, arguments[1]), bits)
         found = builder.icmp_signed(">", first, write.splat(arguments[2], bits))
-        return builder.bitcast(found, _I64)
+        return builder.bitcast(found, I64)
 
     return types.int64(values, types.int64, types.int64), generate
 
@@ -371,15 +258,15 @@ def has_bit(typing_context: Any, values: Any, at: Any, bit: Any) -> Any:
     """Return the mask of the lanes in which the size of values[at + i] has a bit."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         bits = write.bits(0)
         value = write.load(write.place(0, arguments[1]), bits)
-        none = ir.Constant(_vector(bits), None)
+        none = ir.Constant(vector(bits), None)
         negative = builder.icmp_signed("<", value, none)
         size = builder.select(negative, builder.sub(none, value), value)
-        one = write.splat(builder.shl(_I64(1), arguments[2]), bits)
+        one = write.splat(builder.shl(I64(1), arguments[2]), bits)
         found = builder.icmp_signed("!=", builder.and_(size, one), none)
-        return builder.bitcast(found, _I64)
+        return builder.bitcast(found, I64)
 
     return types.int64(values, types.int64, types.int64), generate
 
@@ -392,12 +279,12 @@ def get(typing_context: Any, values: Any, index: Any) -> Any:
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         value = builder.load(write.place(0, arguments[1]))
         if write.bits(0) == 64:
             return value
         signed = signature.args[0].dtype.signed
-        return builder.sext(value, _I64) if signed else builder.zext(value, _I64)
+        return builder.sext(value, I64) if signed else builder.zext(value, I64)
 
     return types.int64(values, types.int64), generate
 
@@ -407,7 +294,7 @@ def put(typing_context: Any, values: Any, index: Any, value: Any) -> Any:
     """Set an element to the low bits of a number, for an index that is not negative."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = _Writer(context, builder, signature, arguments)
+        write = Writer(context, builder, signature, arguments)
         bits = write.bits(0)
         value = arguments[2] if bits == 64 else builder.trunc(arguments[2], ir.IntType(bits))
         builder.store(value, write.place(0, arguments[1]))
