@@ -49,7 +49,7 @@ from elsac.runtime.emulator.stages.fields import (
 )
 from elsac.runtime.emulator.stages.spreading import copy, mark, scatter, spread
 from elsac.runtime.emulator.stages.sums import add_rows
-from elsac.runtime.emulator.stages.vectors import get, lowest, put
+from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, put
 
 
 @bare
@@ -70,8 +70,6 @@ def hear(
     """Add all spikes of a step that come in through one link."""
     for number in range(get(tables, link + BAND_COUNT)):
         band = get(tables, link + FIRST_BAND) + number * BAND_WIDTH
-        if get(tables, band + BAND_PORTS) == 0:
-            continue
         active = 0
         for i in range(get(tables, band + BAND_PORTS)):
             port = get(tables, get(tables, band + BAND_PORT) + i)
@@ -305,7 +303,7 @@ def list_rows(
                 continue
             first, left = base + 64 * word, up | down
             if not whole:
-                left &= between(-first, inputs - first)
+                left &= first_bits(inputs - first) & ~first_bits(-first)
             # Every spike is written to both lists, and counts for one: no branch can be missed.
             while left:
                 bit = left & -left
@@ -317,11 +315,3 @@ def list_rows(
                 ups += 1 - minus
                 downs += minus
     return ups, downs - get(tables, HALF)
-
-
-@inlined
-def between(first: int, stop: int) -> int:
-    """Return a mask of the bits first..stop-1, as far as a word has them."""
-    below = 0 if first <= 0 else (1 << min(first, 63)) - 1 | (-1 << 63 if first > 63 else 0)
-    above = -1 if stop >= 64 else 0 if stop <= 0 else (1 << stop) - 1
-    return above & ~below

@@ -4,7 +4,7 @@ A row is passed over unless something fed it, or one of its neurons spiked in th
 has come to rest stays there. Spikes are bits in two masks, up and down.
 """
 
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, bare, climb, inlined
 from elsac.runtime.emulator.stages.fields import (
     ALPHABET,
     CLASSES,
@@ -28,8 +28,8 @@ from elsac.runtime.emulator.stages.fields import (
     UP,
     WORDS,
 )
-from elsac.runtime.emulator.stages.moving import first_bits, flow, follow, inject, keep_size
-from elsac.runtime.emulator.stages.vectors import get, lowest, put, reaches
+from elsac.runtime.emulator.stages.moving import flow, follow, inject, keep_size
+from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, put, reaches
 
 
 @inlined
@@ -185,23 +185,3 @@ def fire(
             put(membranes, downs + column, get(stairs, stair + moved))
             put(membranes, ups + column, get(stairs, stair + moved + 1))
     return bool(any != 0)
-
-
-@inlined
-def climb(charge: int, stairs: Array, at: int, sign: int, room: int, nearest: bool) -> int:
-    """Return the size of a spike when a move by 1 holds; `at` is the tracer's own stair."""
-    size = 1
-    while 2 * size <= room and crosses(charge, stairs, at, sign * 2 * size):
-        size *= 2
-    if nearest and 2 <= size and 2 * size <= room:
-        if crosses(charge, stairs, at, sign * (size + size // 2)):
-            size *= 2
-    return size
-
-
-@inlined
-def crosses(charge: int, stairs: Array, at: int, distance: int) -> bool:
-    """Return whether the charge has crossed the last stair of a move."""
-    if distance > 0:
-        return bool(charge >= get(stairs, at + distance))
-    return bool(charge < get(stairs, at + distance + 1))

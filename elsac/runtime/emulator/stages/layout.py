@@ -14,7 +14,7 @@ from elsac.runtime.emulator.stages import fields as at
 from elsac.runtime.emulator.stages.groups import Group, groups_of
 from elsac.runtime.emulator.stages.heap import Heap
 from elsac.runtime.emulator.stages.hearing import LINK_KINDS, Heaps, Hearing
-from elsac.runtime.emulator.stages.links import Axis, Link, links_of
+from elsac.runtime.emulator.stages.links import Link, axis_of, links_of
 from elsac.runtime.emulator.stages.order import send_orders
 from elsac.runtime.emulator.stages.proofs import Bounds, bounds_of
 from elsac.runtime.emulator.stages.shape import NoStages, Port, Stage, stages_of
@@ -299,16 +299,8 @@ class _Builder:
     def _fans(self, window: int, of: str) -> int:
         """Place how many outputs each input place of one axis feeds."""
         entry = self.program.windows[window]
-        names = ("in", "out", "kernel", "stride", "dilation")
-        size, out, kernel, stride, dilation = (int(entry[f"{n}_{of}"]) for n in names)
-        axis = Axis(
-            size,
-            out,
-            kernel,
-            stride,
-            int(entry[f"pad_{'top' if of == 'height' else 'left'}"]),
-            dilation,
-        )
+        size, pad = int(entry[f"in_{of}"]), entry["pad_top" if of == "height" else "pad_left"]
+        axis = axis_of(self.program, window, of, size, int(pad))
         return self.tables.once(("fans", axis), [len(axis.feeds(place)) for place in range(size)])
 
     def _sending(self, stage: Stage, order: Ints, line: Ints) -> None:

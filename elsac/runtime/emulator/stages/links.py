@@ -96,7 +96,8 @@ def _key(program: Program, port: Port) -> tuple[object, ...]:
     return (port.kind, port.number)
 
 
-def _axis(program: Program, index: int, of: str, size: int, pad: int) -> Axis:
+def axis_of(program: Program, index: int, of: str, size: int, pad: int) -> Axis:
+    """Return one axis, `height` or `width`, of a window whose input has another size and pad."""
     window = program.windows[index]
     out, kernel, stride, dilation = (
         int(window[f"{name}_{of}"]) for name in ("out", "kernel", "stride", "dilation")
@@ -137,8 +138,8 @@ def _link(program: Program, ports: list[Port]) -> Link:
         kind,
         operand,
         shift,
-        _axis(program, index, "height", height, top),
-        _axis(program, index, "width", int(window["in_width"]), int(window["pad_left"])),
+        axis_of(program, index, "height", height, top),
+        axis_of(program, index, "width", int(window["in_width"]), int(window["pad_left"])),
         tuple(bands),
     )
 

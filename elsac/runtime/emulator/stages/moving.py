@@ -1,6 +1,6 @@
 """How rows move towards a target: the kernels for `max`, `flow` and `inject`."""
 
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, approach, bare, inlined
 from elsac.runtime.emulator.stages.fields import (
     ACTIVE,
     ALPHABET,
@@ -22,6 +22,7 @@ from elsac.runtime.emulator.stages.fields import (
 )
 from elsac.runtime.emulator.stages.vectors import (
     differs,
+    first_bits,
     get,
     has_bit,
     lowest,
@@ -43,30 +44,6 @@ def sleep(tables: Array, numbers: Array, masks: Array, me: int, step: int) -> No
         first = get(tables, me + MASKS) + step * size
         for place in range(first, first + size):
             put(masks, place, 0)
-
-
-@inlined
-def approach(target: int, tracer: int, lo: int, hi: int, alphabet: int) -> int:
-    """Return the spike that moves a tracer towards a target within lo..hi, or 0."""
-    distance = min(max(target, lo), hi) - tracer
-    if distance == 0:
-        return 0
-    sign = 1 if distance > 0 else -1
-    room = hi - tracer if distance > 0 else tracer - lo
-    distance *= sign
-    size = 1
-    if alphabet:
-        while 2 * size <= distance:
-            size *= 2
-        if alphabet == 2 and size >= 2 and 2 * size <= room and distance >= size + size // 2:
-            size *= 2
-    return sign * size
-
-
-@inlined
-def first_bits(count: int) -> int:
-    """Return a mask of the first `count` bits, of all if there are more."""
-    return -1 if count >= 64 else (1 << count) - 1
 
 
 @inlined

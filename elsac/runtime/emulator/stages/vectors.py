@@ -15,6 +15,8 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from elsac.runtime.emulator.kernels import inlined
+
 LANES = 64
 SLACK = 4 * LANES
 
@@ -321,3 +323,9 @@ def ones(typing_context: Any, word: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.int64(types.int64), generate
+
+
+@inlined
+def first_bits(count: int) -> int:
+    """Return a mask of the first `count` bits: of none below 1, of all from 64 on."""
+    return -1 if count >= 64 else (1 << max(count, 0)) - 1
