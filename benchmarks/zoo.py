@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 # BLAS threads that wait for one another on a busy machine take ten times as long as one thread.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -23,9 +24,22 @@ from zoo_networks.calibrate import calibrate
 from zoo_networks.export import to_onnx
 from zoo_networks.numbers import Numbers
 from zoo_networks.registry import ZOO
+from zoo_networks.transformers import TRANSFORMERS
+from zoo_networks.transformers import build as build_transformer
 
 IMAGES = 4
 """In the file of images, if no more are needed."""
+
+
+def make_transformer(name: str, folder: Path, seed: int) -> str:
+    """Write the model and the inputs of one transformer; what to say about it."""
+    start = time.perf_counter()
+    network, inputs = build_transformer(name, TRANSFORMERS[name], 2, seed)
+    model = network.SerializeToString()
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / f"{name}.onnx", lambda path: path.write_bytes(model))
+    write(folder / f"{name}.npz", lambda path: _save(path, inputs))
+    return f"{name}: {len(model):,} bytes, {time.perf_counter() - start:.1f} s"
 
 
 def write(path: Path, content: Callable[[Path], object]) -> None:
@@ -53,7 +67,8 @@ def make(name: str, folder: Path, seed: int, profile: Path | None, steps: bool) 
     model = to_onnx(numbers).SerializeToString()
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / f"{name}.onnx", lambda path: path.write_bytes(model))
-    write(folder / f"{name}.npz", lambda path: _save_images(path, images))
+    scaled = {"image": images * synthetic.IMAGE_SCALE}
+    write(folder / f"{name}.npz", lambda path: _save(path, scaled))
     record = folder / f"{name}.profile.json"
     if steps:
         spikes = profiles.dump(network, numbers.spikes, workload.images)
@@ -65,9 +80,9 @@ def make(name: str, folder: Path, seed: int, profile: Path | None, steps: bool) 
     return f"{name}: {len(model):,} bytes, {what} {_misses(numbers)}, {seconds:.1f} s"
 
 
-def _save_images(path: Path, images: np.ndarray) -> None:
+def _save(path: Path, inputs: dict[str, Any]) -> None:
     with path.open("wb") as file:  # a name would get another suffix
-        np.savez_compressed(file, image=images * synthetic.IMAGE_SCALE)
+        np.savez_compressed(file, **inputs)
 
 
 def _misses(numbers: Numbers) -> str:
@@ -85,6 +100,10 @@ def table() -> str:
         counts = f"{net.weights() / 1e6:11.2f}{net.spiking_neurons() / 1e6:11.2f}"
         macs = f"{net.macs() / 1e9:9.2f}"
         lines.append(f"{name:18}{size:>13}{counts}{macs}  {workload.trace or 'generic'}")
+    for name, sizes in TRANSFORMERS.items():
+        size = f"{sizes.tokens} ids" if sizes.text else "3x224x224"
+        counts = f"{sizes.weights / 1e6:11.2f}{'':11}{sizes.macs / 1e9:9.2f}"
+        lines.append(f"{name:18}{size:>13}{counts}  none")
     return "\n".join(lines)
 
 
@@ -109,8 +128,8 @@ def main() -> None:
         print(table())
         return
     steps = not options.no_calibrate
-    names = list(ZOO) if options.names == ["all"] else options.names
-    unknown = [name for name in names if name not in ZOO]
+    names = [*ZOO, *TRANSFORMERS] if options.names == ["all"] else options.names
+    unknown = [name for name in names if name not in ZOO and name not in TRANSFORMERS]
     if unknown:
         parser.error(f"no network is called {unknown[0]!r}; --list shows them")
     if not names or options.output is None:
@@ -119,7 +138,10 @@ def main() -> None:
         parser.error("the seed must not be negative")
     for name in names:
         try:
-            line = make(name, options.output, options.seed, options.profile, steps)
+            if name in TRANSFORMERS:
+                line = make_transformer(name, options.output, options.seed)
+            else:
+                line = make(name, options.output, options.seed, options.profile, steps)
         except profiles.ProfileError as error:
             sys.exit(f"zoo.py: {error}")
         print(line, flush=True)
