@@ -75,6 +75,8 @@ samples: $(READY)
 	$(PIP) -e '.[samples]' || $(PIP) -e '.[samples]'
 	$(BIN)/python -m samples.train
 	$(BIN)/python -m samples.train_detection
+	$(BIN)/python -m samples.train_vit
+	$(BIN)/python -m samples.train_text
 
 clean:
 	rm -rf build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
