@@ -19,12 +19,15 @@ from elsac.store import StoreError
 from elsac.targets import Target
 
 LEVELS = {
-    "qann": "fold",
+    "qann": "fold-products",
     "spiking": "prove-ranges",
     "token": "verify-mapping",
     "elsa": "convert-token-to-elsa",
 }
 """The pass after which each level is complete."""
+
+TABLE_BITS = 24
+MOST_TABLE_BITS = 52
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Options:
     packet: str | None = None
     flit_bits: int | None = None
     schedule: str = "raster"
+    table_bits: int = TABLE_BITS
+    """Bits behind the point in the tables of softmax and of normalizations."""
     exit: str | None = None
     """Rule by which an answer may end a sample early; None: by class, if it has classes."""
     exit_channels: str | None = None
@@ -101,13 +106,15 @@ def check_options(options: Options) -> None:
         optional = type(options).__dataclass_fields__[name].default is None
         if value not in known and not (value is None and optional):
             raise CompileError(f"the {label} {value!r} is not one of {', '.join(known)}")
-    for name in ("seed", "effort"):
+    for name in ("seed", "effort", "table_bits"):
         if not isinstance(getattr(options, name), int):
             raise CompileError(f"the {name} {getattr(options, name)!r} is not an integer")
     if not 0 <= options.seed <= MOST_SEED:
         raise CompileError(f"the seed {options.seed} is not one of 0 to {MOST_SEED}")
     if options.effort not in EFFORTS:
         raise CompileError(f"the effort {options.effort} is not one of 0, 1, 2")
+    if not 1 <= options.table_bits <= MOST_TABLE_BITS:
+        raise CompileError(f"tables of {options.table_bits} bits; expected 1 to {MOST_TABLE_BITS}")
     if options.flit_bits is not None and not 8 <= options.flit_bits <= 65536:
         raise CompileError(f"flits of {options.flit_bits} bits; expected 8 to 65536")
     if options.exit_channels is not None and not _SLICE.fullmatch(options.exit_channels):
@@ -144,7 +151,13 @@ def pipeline_steps(target: Target, options: Options) -> list[str]:
     return [
         "check-blobs",
         "fold",
-        _step("convert-qann-to-spiking", alphabet=alphabet, coding=options.coding),
+        "fold-products",
+        _step(
+            "convert-qann-to-spiking",
+            alphabet=alphabet,
+            coding=options.coding,
+            fraction=None if options.table_bits == TABLE_BITS else options.table_bits,
+        ),
         "fold-index-maps",
         "prove-ranges",
         "convert-spiking-to-token",

@@ -11,23 +11,14 @@ from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, ModuleOp, StringA
 from xdsl.ir import Attribute, Region
 
 from elsac import __version__
-from elsac.context import Blobs, CompileError, CompilerContext
+from elsac.context import Blobs, CompilerContext
 from elsac.dialects import elsa, token
 from elsac.dialects.qann import parse_scale
 from elsac.dialects.spiking import channel_axis
+from elsac.emit_tables import Tables
 from elsac.runtime import program as p
-from elsac.runtime.isa import EXIT_RULES, LOGIT_KINDS, encode
+from elsac.runtime.isa import encode
 from elsac.runtime.program import Program
-
-_TABLES = {
-    elsa.WindowOp: "windows",
-    elsa.WeightsOp: "weights",
-    elsa.ConstantsOp: "constants",
-    elsa.StairsOp: "stairs",
-    elsa.MapOp: "maps",
-    elsa.DecisionOp: "decisions",
-    elsa.LogitsOp: "logits",
-}
 
 
 def emit_program(
@@ -43,36 +34,6 @@ def emit_program(
     return _Emitter(module, context, header, host, arrays).program()
 
 
-def _exactly(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """The same integers in another width; none is ever cut."""
-    cast = np.asarray(array, dtype=dtype)
-    if not np.array_equal(cast, array):
-        raise CompileError(f"a table of the program needs more than {cast.itemsize * 8} bits")
-    return cast
-
-
-class _Pool:
-    """Arrays laid one after the other; an array that is there already is not laid down again."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.parts: list[NDArray[Any]] = []
-        self.size, self.dtype = 0, dtype
-        self.known: dict[int, int] = {}
-
-    def add(self, array: NDArray[Any]) -> int:
-        """Append, return the offset of the first element (or row)."""
-        if id(array) not in self.known:
-            self.known[id(array)] = self.size
-            self.parts.append(array)
-            self.size += len(array)
-        return self.known[id(array)]
-
-    def array(self, *rest: int) -> NDArray[Any]:
-        """All of it."""
-        flat = [_exactly(part, self.dtype).reshape(-1, *rest) for part in self.parts]
-        return np.concatenate(flat) if flat else np.zeros((0, *rest), dtype=self.dtype)
-
-
 class _Emitter:
     def __init__(
         self,
@@ -85,14 +46,9 @@ class _Emitter:
         self.module, self.blobs = module, Blobs(module, context.store)
         self.context, self.header, self.host = context, header, host
         self.arrays = dict(arrays)
-        self.numbers: dict[str, int] = {}
+        self.tables = Tables(module, self.blobs)
+        self.numbers = self.tables.numbers
         self.code: list[int] = []
-        self.weights, self.thresholds = _Pool(np.int32), _Pool(np.int64)
-        self.row_classes, self.depends = _Pool(np.int32), _Pool(np.int32)
-        self.row_orders = _Pool(np.int32)
-        self.map_starts, self.map_targets = _Pool(np.int64), _Pool(np.int32)
-        self.scales, self.exps = _Pool(np.int64), _Pool(np.int32)
-        self.flat: dict[str, NDArray[Any]] = {}
         self.cores: list[tuple[int, ...]] = []
         self.threads: list[tuple[int, ...]] = []
         self.ports: list[tuple[int, ...]] = []
@@ -101,17 +57,13 @@ class _Emitter:
         self.layers: dict[str, int] = {}
         self.core_at: dict[tuple[int, ...], int] = {}
 
-    def blob(self, symbol: Any, *shape: int) -> NDArray[Any]:
-        """A blob, flattened once so that pools can tell that they hold it."""
-        name = symbol.root_reference.data
-        if name not in self.flat:
-            self.flat[name] = self.blobs.get(symbol).reshape(-1, *shape)
-        return self.flat[name]
-
     def program(self) -> Program:
-        tables = self.tables()
+        made = self.tables
+        tables = made.rows()
         self.place_cores()
+        # These rows name threads, which have numbers by now.
         decisions = [(*row[:1], self.numbers[row[1]], *row[2:]) for row in tables["decisions"]]
+        products = [(self.numbers[row[0]], *row[1:]) for row in tables["products"]]
         return Program(
             header=self.full_header(),
             bindings=self.bindings(),
@@ -125,19 +77,26 @@ class _Emitter:
             constant_segments=np.array(tables["constants"], dtype=p.CONSTANTS),
             stairs=np.array(tables["stairs"], dtype=p.STAIRS),
             maps=np.array(tables["maps"], dtype=p.MAP),
+            products=np.array(products, dtype=p.PRODUCT),
+            softmaxes=np.array(tables["softmaxes"], dtype=p.SOFTMAX),
+            norms=np.array(tables["norms"], dtype=p.NORM),
+            curves=np.array(tables["curves"], dtype=p.CURVE),
             routes=np.array(self.routes, dtype=p.ROUTE),
             logits=np.array(tables["logits"], dtype=p.LOGITS),
             decisions=np.array(decisions, dtype=p.DECISION),
-            weights=self.weights.array(),
-            thresholds=self.thresholds.array(),
-            row_classes=self.row_classes.array(),
-            depends=self.depends.array(),
-            row_orders=self.row_orders.array(),
-            map_indptr=self.map_starts.array(),
-            map_targets=self.map_targets.array(2),
+            weights=made.weights.array(),
+            thresholds=made.thresholds.array(),
+            row_classes=made.row_classes.array(),
+            depends=made.depends.array(),
+            row_orders=made.row_orders.array(),
+            map_indptr=made.map_starts.array(),
+            map_targets=made.map_targets.array(2),
+            exponentials=made.exponentials.array(),
+            absent=made.absent.array(),
+            levels=made.levels.array(),
             links=np.array(self.links, dtype=np.int32).reshape(-1, 2),
-            scales=self.scales.array(2),
-            exps=self.exps.array(),
+            scales=made.scales.array(2),
+            exps=made.exps.array(),
             arrays=self.arrays,
         )
 
@@ -167,62 +126,6 @@ class _Emitter:
             for op in self.module.body.ops
             if isinstance(op, token.ClaimOp)
         }
-
-    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
-        """Rows of the tables that instructions index; remembers the number of each symbol."""
-        tables: dict[str, list[tuple[Any, ...]]] = {name: [] for name in _TABLES.values()}
-        for op in self.module.body.ops:
-            if type(op) not in _TABLES:
-                continue
-            rows = tables[_TABLES[type(op)]]
-            name = op.properties["sym_name"]
-            assert isinstance(name, StringAttr)
-            self.numbers[name.data] = len(rows)
-            rows.append(self.row(op))
-        return tables
-
-    def row(self, op: Any) -> tuple[Any, ...]:
-        match op:
-            case elsa.WindowOp():
-                (height, width), (out_height, out_width) = op.map.sizes
-                kernel, stride, pads, dilation = op.map.window.values
-                sizes = (height, width, out_height, out_width)
-                return (*sizes, *kernel, *stride, pads[0], pads[1], *dilation)
-            case elsa.WeightsOp():
-                taps, inputs, outputs = self.blobs.get(op.blob).shape
-                offset = self.weights.add(self.blob(op.blob))
-                group = op.inputs_per_group.value.data
-                first, bits = op.first_input.value.data, op.bits.value.data
-                return (offset, taps, first, inputs, group, outputs, bits)
-            case elsa.ConstantsOp():
-                offset = self.weights.add(self.blob(op.blob))
-                inputs = self.blobs.get(op.blob).shape[0]
-                return (offset, op.first_input.value.data, inputs, op.bits.value.data)
-            case elsa.StairsOp():
-                classes, columns, levels = self.blobs.get(op.blob).shape
-                offset = self.thresholds.add(self.blob(op.blob))
-                kinds = -1
-                if op.classes is not None:
-                    kinds = self.row_classes.add(self.blob(op.classes))
-                return (offset, classes, columns, op.lo.value.data, levels, kinds)
-            case elsa.MapOp():
-                targets = self.blobs.get(op.targets)
-                start = self.map_targets.add(self.blob(op.targets, 2))
-                indptr = self.map_starts.add(self.blob(op.starts))
-                spines, channels = op.spines.value.data, op.channels.value.data
-                return (indptr, spines, channels, start, len(targets))
-            case elsa.DecisionOp():
-                rule = EXIT_RULES.index(op.rule.data)
-                thread = op.thread.root_reference.data  # threads have no numbers yet
-                return (rule, thread, op.values.value.data, self.exps.add(self.blob(op.exps)))
-            case elsa.LogitsOp():
-                decision = self.numbers[op.decision.root_reference.data]
-                numbers = (v.value.data for v in (op.first, op.stride, op.count, op.base))
-                scales = self.scales.add(self.blob(op.scales, 2))
-                kind = LOGIT_KINDS.index(op.kind.data)
-                return (decision, kind, *numbers, scales, op.shift.value.data)
-            case _:
-                raise AssertionError(f"{op} is no table row")
 
     def handler(self, region: Region) -> int:
         """Encode a handler; return the index of its first word."""
@@ -273,9 +176,11 @@ class _Emitter:
             "ports": len(self.ports) - first_port,
             "on_row": self.handler(op.row),
             "on_step": -1 if op.step is None else self.handler(op.step),
-            "depends": self.depends.add(self.blob(op.depends)),
+            "depends": self.tables.depends.add(self.tables.blob(op.depends)),
             "row_order": (
-                -1 if op.row_order is None else self.row_orders.add(self.blob(op.row_order))
+                -1
+                if op.row_order is None
+                else self.tables.row_orders.add(self.tables.blob(op.row_order))
             ),
             "input": -1 if op.input is None else op.input.value.data,
             "first_route": first_route,

@@ -19,6 +19,7 @@ DIALECTS = {
 PASSES = {
     "check-blobs": "elsac.passes.check_blobs:CheckBlobs",
     "fold": "elsac.passes.fold:Fold",
+    "fold-products": "elsac.passes.fold_products:FoldProducts",
     "convert-qann-to-spiking": "elsac.passes.convert_qann_to_spiking:ConvertQannToSpiking",
     "fold-index-maps": "elsac.passes.fold_index_maps:FoldIndexMaps",
     "prove-ranges": "elsac.passes.prove_ranges:ProveRanges",

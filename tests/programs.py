@@ -467,6 +467,10 @@ class Builder:
             "constant_segments": tables.CONSTANTS,
             "stairs": tables.STAIRS,
             "maps": tables.MAP,
+            "products": tables.PRODUCT,
+            "softmaxes": tables.SOFTMAX,
+            "norms": tables.NORM,
+            "curves": tables.CURVE,
             "routes": tables.ROUTE,
             "logits": tables.LOGITS,
             "decisions": tables.DECISION,
@@ -476,6 +480,9 @@ class Builder:
             "depends": np.int32,
             "row_orders": np.int32,
             "map_indptr": np.int64,
+            "exponentials": np.int64,
+            "absent": np.int8,
+            "levels": np.int32,
         }
         names = tables.THREAD.names or ()
         threads = [tuple(row[n] for n in names) for row in self.tables.get("threads", [])]

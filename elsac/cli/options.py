@@ -79,6 +79,13 @@ OPTIONS: tuple[Decorator, ...] = (
         help="Order of an input's spines.",
     ),
     click.option(
+        "--table-bits",
+        type=click.IntRange(1, 52),
+        default=24,
+        show_default=True,
+        help="Bits behind the point in the tables of softmax and normalizations.",
+    ),
+    click.option(
         "--exit",
         type=click.Choice(["class", "objectness", "none"]),
         help="Code that ends an input early: when its class is probable, or an object is found."

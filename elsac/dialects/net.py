@@ -5,8 +5,9 @@ read well.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from xdsl.dialects.builtin import (
@@ -37,6 +38,10 @@ from xdsl.printer import Printer
 from xdsl.traits import SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from elsac.dialects.products import ElementwiseAttr, ProductAttr
+
+ClassT = TypeVar("ClassT")
+
 
 def int_attr(value: int) -> IntegerAttr[I64]:
     """A 64-bit integer as an attribute."""
@@ -55,6 +60,12 @@ class RationalType(ParametrizedAttribute, TypeAttribute):
     name = "net.rational"
 
 
+def _compared(base: type[ClassT]) -> type[ClassT]:
+    """Types compare fields of dataclasses: parameters of a base that is none would not count."""
+    return dataclass(frozen=True, init=False)(base)
+
+
+@_compared
 class Shaped(ParametrizedAttribute, TypeAttribute):
     """Base of the types that have a shape (per sample, no batch): `<16x8x8>`."""
 
@@ -95,6 +106,7 @@ class Shaped(ParametrizedAttribute, TypeAttribute):
             )
 
 
+@_compared
 class Bounded(Shaped):
     """Base of the types whose elements are tracers within bounds: `<16x8x8 in 0 to 15>`."""
 
@@ -314,4 +326,4 @@ def dtype_of(type: TensorType[Any]) -> np.dtype[Any]:
     )
 
 
-Net = Dialect("net", [BlobOp], [RationalType, WindowAttr])
+Net = Dialect("net", [BlobOp], [RationalType, WindowAttr, ProductAttr, ElementwiseAttr])

@@ -2,9 +2,10 @@
 exact value certifies the difference as another rounding next to a tie.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from elsac.dialects import qann
 from elsac.interpreters.calling import run_through
 from elsac.interpreters.qann import QannFunctions
 from elsac.interpreters.rational import Real
+from elsac.interpreters.values import values_at
 from elsac.store import WeightStore
 
 Array = NDArray[Any]
@@ -68,15 +70,39 @@ class LayerByLayer(QannFunctions):
     ) -> None:
         super().__init__(blobs, inputs)
         self.expected, self.marks = expected, dict[str, Marks]()
-        self._before: dict[SSAValue, Real] = {}
+        self._before: dict[SSAValue, Callable[[NDArray[np.bool_]], Real]] = {}
 
     @impl(qann.QuantizeOp)
     def run_quantize(
         self, interpreter: Interpreter, op: qann.QuantizeOp, args: PythonValues
     ) -> PythonValues:
         """Keep the exact value for the certificate."""
-        self._before[op.output] = args[0]
+        self._before[op.output] = partial(_selected, args[0])
         return super().run_quantize(interpreter, op, args).values
+
+    @impl(qann.SoftmaxOp)
+    def run_softmax(
+        self, interpreter: Interpreter, op: qann.SoftmaxOp, args: PythonValues
+    ) -> PythonValues:
+        """Keep how to compute the value for the certificate."""
+        self._before[op.output] = partial(values_at, op, args[0], self.blobs)
+        return super().run_softmax(interpreter, op, args).values
+
+    @impl(qann.NormOp)
+    def run_norm(
+        self, interpreter: Interpreter, op: qann.NormOp, args: PythonValues
+    ) -> PythonValues:
+        """Keep how to compute the value for the certificate."""
+        self._before[op.output] = partial(values_at, op, args[0], self.blobs)
+        return super().run_norm(interpreter, op, args).values
+
+    @impl(qann.CurveOp)
+    def run_curve(
+        self, interpreter: Interpreter, op: qann.CurveOp, args: PythonValues
+    ) -> PythonValues:
+        """Keep how to compute the value for the certificate."""
+        self._before[op.output] = partial(values_at, op, args[0], self.blobs)
+        return super().run_curve(interpreter, op, args).values
 
     @impl(qann.ProbeOp)
     def run_probe(
@@ -91,22 +117,26 @@ class LayerByLayer(QannFunctions):
             before = self._before.get(op.input)
             if before is not None and wrong.any():
                 scale = qann.tensor_type(op.input).fraction
-                near[wrong], distance = _near_ties(before, scale, ours, theirs, wrong)
+                near[wrong], distance = _near_ties(before(wrong), scale, ours[wrong], theirs[wrong])
             self.marks[name] = Marks(near, wrong & ~near, distance)
             # In place: every use of the value sees ONNX Runtime's integers from here on.
             args[0][...] = theirs
         return super().run_probe(interpreter, op, args).values
 
 
+def _selected(value: Real, at: NDArray[np.bool_]) -> Real:
+    """The numbers where `at` is set."""
+    return value.map(lambda numerators: np.broadcast_to(numerators, at.shape)[at])
+
+
 def _near_ties(
-    before: Real, scale: Fraction, ours: Array, theirs: Array, wrong: Array
+    before: Real, scale: Fraction, ours: Array, theirs: Array
 ) -> tuple[NDArray[np.bool_], float]:
-    """Whether the exact value of each marked element lies next to the tie between both, and the
-    greatest distance of those where it does.
+    """Whether each exact value lies next to the tie between both integers, and the greatest
+    distance of those where it does.
     """
-    numerators = np.broadcast_to(before.numerators, ours.shape)[wrong]
     verdicts, furthest = [], Fraction(0)
-    for number, own, other in zip(numerators, ours[wrong], theirs[wrong], strict=True):
+    for number, own, other in zip(before.numerators, ours, theirs, strict=True):
         value = Fraction(int(number), before.denominator) / scale
         distance = abs(value - Fraction(int(own) + int(other), 2)) / max(Fraction(1), abs(value))
         near = abs(int(own) - int(other)) == 1 and distance <= NEAR_TIE

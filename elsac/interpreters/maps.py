@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from elsac.context import CompileError
 from elsac.dialects.net import WindowAttr
+from elsac.dialects.products import ProductAttr
 
 Array = NDArray[Any]
 
@@ -43,6 +44,16 @@ def _sums(a: Array, b: Array, bound: int) -> Array:
 def _largest(integers: Array) -> int:
     """The greatest magnitude; 0 of nothing."""
     return max(abs(int(integers.min(initial=0))), abs(int(integers.max(initial=0))))
+
+
+def head_products(a: Array, b: Array, map: ProductAttr) -> Array:
+    """The matrix products of all heads, in the layout that the map says, (batch, *out_shape)."""
+    left, right = a.reshape(len(a), -1), b.reshape(len(b), -1)
+    sums = product(left[:, map.left_places], right[:, map.right_places])
+    rows, columns = map.out_shape
+    out = np.empty((len(a), rows * columns), dtype=sums.dtype)
+    out[:, map.out_places] = sums
+    return out.reshape(len(a), rows, columns)
 
 
 def views(x: Array, window: WindowAttr, absent: Any) -> Array:

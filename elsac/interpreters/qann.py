@@ -1,8 +1,8 @@
 """What the `qann` dialect means: the quantized network in exact arithmetic.
 
 A tensor is an int64 array (batch, *shape) of tracers S = q - zero, a real value is a `Real`. Only
-`qann.quantize` rounds. The integers that come out are the definition of the network: every lower
-level has to reproduce them bit by bit.
+`qann.quantize` and the functions round. The integers that come out are the definition of the
+network: every lower level has to reproduce them bit by bit.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from elsac.dialects import qann
 from elsac.dialects.net import BlobOp
 from elsac.interpreters import maps
 from elsac.interpreters.calling import quantize_input, run_through
+from elsac.interpreters.functions import rounded_function
 from elsac.interpreters.rational import Real
 from elsac.store import WeightStore
 
@@ -60,6 +61,7 @@ class QannFunctions(InterpreterFunctions):
     def __init__(self, blobs: Blobs, inputs: Mapping[str, NDArray[Any]]) -> None:
         self.blobs, self.inputs, self.result = blobs, inputs, QannResult()
         self._batch: int | None = None
+        self._given = max((len(np.atleast_1d(v)) for v in inputs.values()), default=1)
 
     def _constant(self, symbol: Any) -> Real:
         return Real.of(self.blobs.get(symbol))
@@ -95,6 +97,47 @@ class QannFunctions(InterpreterFunctions):
     ) -> PythonValues:
         sums = maps.product(args[0], self.blobs.get(op.weight))
         return (Real.scaled(sums, _scale(op.input)),)
+
+    @impl(qann.ProductOp)
+    def run_product(
+        self, interpreter: Interpreter, op: qann.ProductOp, args: PythonValues
+    ) -> PythonValues:
+        sums = maps.head_products(args[0], args[1], op.map)
+        return (Real.scaled(sums, _scale(op.left) * _scale(op.right)),)
+
+    @impl(qann.MultiplyOp)
+    def run_multiply(
+        self, interpreter: Interpreter, op: qann.MultiplyOp, args: PythonValues
+    ) -> PythonValues:
+        return (Real.scaled(args[0] * args[1], _scale(op.left) * _scale(op.right)),)
+
+    @impl(qann.ConstantOp)
+    def run_constant(
+        self, interpreter: Interpreter, op: qann.ConstantOp, args: PythonValues
+    ) -> PythonValues:
+        # Inputs may come later in the text: the batch is as long as what is given for them.
+        shape = (self._given, *qann.dims(op.output))
+        return (
+            self._constant(op.value).map(lambda numerators: np.broadcast_to(numerators, shape)),
+        )
+
+    @impl(qann.SoftmaxOp)
+    def run_softmax(
+        self, interpreter: Interpreter, op: qann.SoftmaxOp, args: PythonValues
+    ) -> PythonValues:
+        return (rounded_function(op, args[0], self.blobs),)
+
+    @impl(qann.NormOp)
+    def run_norm(
+        self, interpreter: Interpreter, op: qann.NormOp, args: PythonValues
+    ) -> PythonValues:
+        return (rounded_function(op, args[0], self.blobs),)
+
+    @impl(qann.CurveOp)
+    def run_curve(
+        self, interpreter: Interpreter, op: qann.CurveOp, args: PythonValues
+    ) -> PythonValues:
+        return (rounded_function(op, args[0], self.blobs),)
 
     @impl(qann.SumPoolOp)
     def run_sum_pool(

@@ -52,6 +52,14 @@ class Real:
         a, b, denominator = self._align(other)
         return Real(a + b, denominator)
 
+    def integers(self) -> "tuple[NDArray[Any], Fraction]":
+        """(integers, unit) with the numbers integers * unit; int64 where all of them fit."""
+        common = int(np.gcd.reduce(self.numerators, axis=None)) or 1
+        numbers = self.numerators // common if common > 1 else self.numerators
+        if numbers.size and max(abs(numbers.min()), abs(numbers.max())) < 1 << 62:
+            numbers = numbers.astype(np.int64)
+        return numbers, Fraction(common, self.denominator)
+
     def at_least(self, bound: "Real") -> "Real":
         """Element-wise maximum with a bound."""
         a, b, denominator = self._align(bound)

@@ -16,12 +16,20 @@ from elsac.interpreters import maps
 from elsac.interpreters.calling import call
 from elsac.interpreters.rational import Real
 from elsac.interpreters.schedules import Edge, Schedule, edge_maker, step_bound
-from elsac.interpreters.spiking_ops import SpikingFunctions, any_in_image
+from elsac.interpreters.spiking_ops import SpikingFunctions, any_in_image, product_of
 from elsac.store import WeightStore
 
 Array = NDArray[np.int64]
 Named = spiking.ProbeOp | spiking.ReadoutOp
 """Ops that give integers a name."""
+HEARING = (
+    spiking.NeuronOp,
+    spiking.FunctionOp,
+    spiking.MaxPoolOp,
+    spiking.ProbeOp,
+    spiking.ReadoutOp,
+)
+"""Ops whose cells keep what their operand brings, element by element."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,9 @@ class SpikingResult:
     """For each image, whether it came to rest, (batch,); always so unless `max_steps` was given."""
     spikes: dict[Operation, tuple[Array, Array]]
     """Numbers of positive and of negative spikes that inputs and cells have sent, (batch,) each."""
+    undecided: dict[Operation, Array]
+    """For each tracking node, in how many rows its tables could have decided otherwise than correct
+    rounding when the run ended, (batch,)."""
     history: dict[str, Array]
     """If recorded: charge or q of each readout after each step, (steps, *as above)."""
 
@@ -91,6 +102,7 @@ def run_spiking(
         steps=steps,
         terminal=~active,
         spikes={op: (c.positive, c.negative) for op, c in run.spiking_cells()},
+        undecided=run.undecided(),
         history={n: np.stack([h[n] for h in history]) for n in (history[0] if history else ())},
     )
 
@@ -142,14 +154,22 @@ class _Run:
         for op in self.ops:
             args = tuple(values[o] for o in op.operands)
             cells = self.functions.cells.get(op)
+            if isinstance(op, spiking.ProductOp | spiking.MultiplyOp):
+                values[op.output] = product_of(op, *args)
+                continue
             if cells is None:
                 values.update(zip(op.results, call(self.interpreter, op, args), strict=True))
                 continue
             values.update((result, cells.sent) for result in op.results)
-            if isinstance(op, spiking.NeuronOp | spiking.MaxPoolOp | Named) and not np.array_equal(
+            if isinstance(op, HEARING) and not np.array_equal(
                 cells.received[images], args[0][images]
             ):
                 raise CompileError(f"{node_name(op)}: charge is not conserved")
+
+    def undecided(self) -> dict[Operation, Array]:
+        """Rows of tracking nodes that are undecided now, (batch,)."""
+        tracked = self.functions.tracked.items()
+        return {op: t.undecided.reshape(self.batch, -1).sum(axis=1) for op, t in tracked}
 
     def spiking_cells(self) -> list[tuple[Operation, Any]]:
         """The ops that send spikes, with their cells."""

@@ -2,11 +2,11 @@
 
 In a step every op is called once, in order. A train is an int64 array (batch, *shape) of the spikes
 of this step, a current the integers that they cause. Ops that have to remember - neurons, max
-pools, index maps, concatenations, readouts - keep `Cells`; all others are linear and stateless.
+pools, tracking nodes, index maps, concatenations, readouts - keep `Cells`. Products of two trains
+keep what has been delivered to them (`Factors`). All others are linear and stateless.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,28 +22,11 @@ from elsac.dialects.qann import parse_scale
 from elsac.interpreters import maps
 from elsac.interpreters.alphabet import Reached, choose_spikes
 from elsac.interpreters.calling import quantize_input
+from elsac.interpreters.cells import Cells, Factors, new_cells, new_factors
+from elsac.interpreters.functions import Tracked, tracked_function
 from elsac.interpreters.schedules import coins, input_steps
 
 Array = NDArray[np.int64]
-
-
-@dataclass
-class Cells:
-    """The state of the cells of one op, arrays with a batch axis."""
-
-    received: Array
-    """The sum of all that has arrived: charges, or the delivered tracers of the inputs."""
-    sent: Array
-    """The sum of all spikes sent: the tracers."""
-    positive: Array
-    """Number of positive spikes sent, (batch,)."""
-    negative: Array
-    """Number of negative spikes sent, (batch,)."""
-
-
-def _cells(batch: int, received: tuple[int, ...], sent: tuple[int, ...]) -> Cells:
-    shapes = ((batch, *received), (batch, *sent), (batch,), (batch,))
-    return Cells(*(np.zeros(shape, dtype=np.int64) for shape in shapes))
 
 
 @register_impls
@@ -70,6 +53,8 @@ class SpikingFunctions(InterpreterFunctions):
         self.batch = len(next(iter(self.entering.values()), ()))
         self.active = np.zeros(self.batch, dtype=bool)
         self._stairs: dict[spiking.NeuronOp, tuple[Array, tuple[Array, ...]]] = {}
+        self.factors: dict[Operation, Factors] = {}
+        self.tracked: dict[spiking.FunctionOp, Tracked] = {}
 
     def _quantize(self, inputs: Mapping[str, NDArray[Any]]) -> dict[spiking.InputOp, Array]:
         tracers: dict[spiking.InputOp, Array] = {}
@@ -87,7 +72,7 @@ class SpikingFunctions(InterpreterFunctions):
         if op not in self.cells:
             shape = spiking.dims(received)
             sends = shape if sent is None else spiking.dims(sent)
-            self.cells[op] = _cells(self.batch, shape, sends)
+            self.cells[op] = new_cells(self.batch, shape, sends)
         return self.cells[op]
 
     # Inputs
@@ -142,6 +127,37 @@ class SpikingFunctions(InterpreterFunctions):
         array = self.blobs.get(constants).astype(np.int64)
         return array.reshape([-1 if i == axis else 1 for i in range(len(shape))])
 
+    @impl(spiking.ProductOp)
+    def run_product(
+        self, interpreter: Interpreter, op: spiking.ProductOp, args: PythonValues
+    ) -> PythonValues:
+        return (self._bilinear(op, args),)
+
+    @impl(spiking.MultiplyOp)
+    def run_multiply(
+        self, interpreter: Interpreter, op: spiking.MultiplyOp, args: PythonValues
+    ) -> PythonValues:
+        return (self._bilinear(op, args),)
+
+    def _bilinear(self, op: spiking.ProductOp | spiking.MultiplyOp, args: PythonValues) -> Array:
+        """What the arrivals change in the product of all that has been delivered."""
+        if op not in self.factors:
+            shapes = (spiking.dims(v) for v in (op.left, op.right, op.output))
+            self.factors[op] = new_factors(self.batch, *shapes)
+        held = self.factors[op]
+        if not args[0].any() and not args[1].any():
+            return np.zeros_like(held.charge)
+        held.left += args[0]
+        held.right += args[1]
+        before, held.charge = held.charge, product_of(op, held.left, held.right)
+        return held.charge - before
+
+    @impl(spiking.SilenceOp)
+    def run_silence(
+        self, interpreter: Interpreter, op: spiking.SilenceOp, args: PythonValues
+    ) -> PythonValues:
+        return (np.zeros((self.batch, *spiking.dims(op.output)), dtype=np.int64),)
+
     @impl(spiking.JoinOp)
     def run_join(
         self, interpreter: Interpreter, op: spiking.JoinOp, args: PythonValues
@@ -177,6 +193,32 @@ class SpikingFunctions(InterpreterFunctions):
             places = (np.arange(n) * (m > 1) for n, m in zip(shape, table.shape[1:], strict=True))
             self._stairs[op] = table, np.ix_(*places)
         return self._stairs[op]
+
+    @impl(spiking.SoftmaxOp)
+    def run_softmax(
+        self, interpreter: Interpreter, op: spiking.SoftmaxOp, args: PythonValues
+    ) -> PythonValues:
+        return self._track(op, args[0])
+
+    @impl(spiking.NormOp)
+    def run_norm(
+        self, interpreter: Interpreter, op: spiking.NormOp, args: PythonValues
+    ) -> PythonValues:
+        return self._track(op, args[0])
+
+    @impl(spiking.CurveOp)
+    def run_curve(
+        self, interpreter: Interpreter, op: spiking.CurveOp, args: PythonValues
+    ) -> PythonValues:
+        return self._track(op, args[0])
+
+    def _track(self, op: spiking.FunctionOp, current: Array) -> tuple[Array]:
+        cells = self.state(op, op.input)
+        charge = self._charge(op, cells, current, op.charge_lo, op.charge_hi)
+        if op not in self.tracked or current.any():
+            self.tracked[op] = tracked_function(op, charge, self.blobs)
+        levels = self.tracked[op].levels
+        return self._fire(op, cells, op.alphabet.data, lambda level: levels >= level)
 
     @impl(spiking.MaxPoolOp)
     def run_max_pool(
@@ -258,6 +300,13 @@ class SpikingFunctions(InterpreterFunctions):
                     f"{node_name(op)}: a charge leaves its proved range {least} to {greatest}"
                 )
         return charge
+
+
+def product_of(op: spiking.ProductOp | spiking.MultiplyOp, left: Array, right: Array) -> Array:
+    """The charge that tracers of two trains add up to."""
+    if isinstance(op, spiking.ProductOp):
+        return maps.head_products(left, right, op.map)
+    return left * right
 
 
 def any_in_image(array: NDArray[Any]) -> NDArray[np.bool_]:

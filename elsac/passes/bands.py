@@ -12,6 +12,7 @@ import numpy as np
 from elsac.context import Blobs
 from elsac.dialects import token
 from elsac.dialects.net import WindowAttr
+from elsac.passes import factors
 
 Range = tuple[int, int]
 
@@ -24,6 +25,9 @@ def lines_of(actor: token.ActorOp) -> tuple[int, int, int] | None:
         if isinstance(op, token.AccumulateOp | token.AddOp | token.TraceOp | token.MaximumOp):
             height = op.map.sizes[1][0]
             return 0, height, height
+        if isinstance(op, token.FactorOp):
+            height = op.product.out_shape[0]
+            return 0, height, height
     return None
 
 
@@ -34,7 +38,10 @@ def lines_of_source(source: token.SourceOp) -> int:
 
 
 def cuttable(node: token.ActorOp | token.SourceOp) -> bool:
-    """Whether every reader sees the same lines: a reshape may make a map of other lines of it."""
+    """Whether every reader sees the same lines: a reshape may make a map of other lines of it.
+
+    What reads single spines (index maps, products, maps of one column) sees any lines.
+    """
     if isinstance(node, token.SourceOp):
         height = lines_of_source(node)
     else:
@@ -48,7 +55,12 @@ def cuttable(node: token.ActorOp | token.SourceOp) -> bool:
         for use in node.output.uses
         if isinstance(use.operation, token.ActorOp)
     ]
-    return all(isinstance(s, token.ScatterOp) or s.map.sizes[0] == grid for s in steps)
+    return all(
+        isinstance(s, token.ScatterOp | token.FactorOp)
+        or s.map.sizes[0] == grid
+        or s.map.sizes[0][1] == 1
+        for s in steps
+    )
 
 
 def cuts(lines: int, parts: int) -> list[Range]:
@@ -90,6 +102,9 @@ def reading(
     base, spines = step.spine.value.data, stream.spines.data
     if isinstance(step, token.ScatterOp):
         return _scattered(actor, step, stream, blobs)
+    if isinstance(step, token.FactorOp):
+        rows = stream_rows(actor)
+        return Reading(*factors.spines(step, stream, (rows.start, rows.stop), actor.columns))
     (_, width), (height, _) = step.map.sizes
     lines = lines_of(actor) or (0, height, height)
     first, stop = (line * width for line in touched(step.map, lines[:2]))

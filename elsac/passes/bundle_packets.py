@@ -81,6 +81,6 @@ def shifts(op: token.ActorOp | token.SourceOp) -> bool:
     if isinstance(op, token.SourceOp):
         return False
     end = op.body.block.last_op
-    if isinstance(end, token.FireOp | token.MaximumOp | token.FlowOp):
+    if isinstance(end, token.End) and not isinstance(end, token.HoldOp):
         return end.alphabet.data is not spiking.Alphabet.TERNARY
     return False

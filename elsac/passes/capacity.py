@@ -4,19 +4,26 @@ assignment, allocation.
 The PEs of a core divide a tile into parts of its columns and of its lines, and memory is counted
 for the largest part: weights of its columns, membranes and tracers of its columns and lines.
 Threshold staircases lie in the membrane memory: a base, a step and a code per level for each neuron
-class and column.
+class and column. What else the rows are compared with is in `row_tables.py`.
+
+A product keeps the delivered tracers of both factors in the weight memory, as far as the sums of a
+PE need them.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 from xdsl.dialects.builtin import SymbolRefAttr
 from xdsl.ir import Operation
 
 from elsac.context import Blobs
 from elsac.dialects import token
 from elsac.passes.bands import lines_of
+from elsac.passes.factors import elements, most_elements, product_of, tracer_widths
 from elsac.passes.ranges import width
+from elsac.passes.row_tables import table_bits
+from elsac.runtime.program import ALWAYS, NEVER
 from elsac.targets import Target
 
 Bits = dict[str, int]
@@ -30,6 +37,8 @@ class Part(NamedTuple):
     lines: int
     pe_columns: int
     pe_lines: int
+    even: bool = False
+    """Whether all tiles of the layer are as large: each begins at a multiple of its size."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +117,8 @@ class Estimator:
         rows = stream.spines.data // here.lines * lines
         end = op.body.block.last_op
         weights, membranes = 0, 0
+        # Not one for each column that is held:
+        apart = self._factors(op, part, exactly=part == here)
         tracers = rows * tracer_bits(stream.lo.data, stream.hi.data)
         seen: set[tuple[object, ...]] = set()
         for step in op.body.block.ops:
@@ -127,16 +138,43 @@ class Estimator:
                 weights += self.blob_bits(step.constants)
             elif isinstance(step, token.TraceOp):
                 tracers += traced(step.map, lines) * tracer_bits(stream.lo.data, stream.hi.data)
-        if isinstance(end, token.FireOp | token.FlowOp | token.HoldOp):
+        if isinstance(end, token.Charged):
             membranes += rows * max(end.bits.value.data, self.target.membrane_bits_min)
-        if isinstance(end, token.FireOp):
-            membranes += self._stairs(end)
+        table = table_bits(end, rows, self.blobs, self.blob_bits, self.target.pes_per_core)
+        membranes += table.column
         # Whole bytes, so that sums of needs are what allocation really uses.
-        return Need(*(bytes_of(bits * held) * 8 for bits in (weights, membranes, tracers)))
+        bits = weights * held + apart, membranes * held + table.once, tracers * held
+        return Need(*(bytes_of(b) * 8 for b in bits))
 
-    def _stairs(self, end: token.FireOp) -> int:
-        levels, classes, _ = self.blobs.type(end.stairs).get_shape()
-        return int(classes * (2 * end.bits.value.data + levels))
+    def _factors(self, op: token.ActorOp, part: Part, exactly: bool) -> int:
+        """Bits of the delivered tracers that a product keeps for the sums of one PE: of all PEs of
+        the tile as it is the most, else the most that one of its size can need.
+        """
+        product = product_of(list(op.body.block.ops))
+        if product is None:
+            return 0
+        widths = tracer_widths(op)
+        high, wide = -(-part.lines // part.pe_lines), -(-part.columns // part.pe_columns)
+        needed = {most_elements(product, high, wide, self._even(part))}
+        if exactly:
+            (first, last), top = op.columns, op.row_base
+            needed = {
+                elements(
+                    product,
+                    (row, min(row + high, top + part.lines)),
+                    (column, min(column + wide, last)),
+                )
+                for row in range(top, top + part.lines, high)
+                for column in range(first, last, wide)
+            }
+        return max(a * widths[0] + b * widths[1] for a, b in needed)
+
+    def _even(self, part: Part) -> tuple[bool, bool]:
+        """Whether lines and columns of PEs begin at multiples of their numbers."""
+        return (
+            part.even and part.lines % part.pe_lines == 0,
+            part.even and part.columns % part.pe_columns == 0,
+        )
 
 
 def traced(map: token.MapAttr, lines: int) -> int:
@@ -156,6 +194,8 @@ def tracer_bits(lo: int, hi: int) -> int:
 
 
 def packed_bits(blobs: Blobs, name: str) -> int:
-    """The least two's complement width of a blob's integers."""
+    """The least two's complement width of a blob's integers; never and always take no more."""
     array = blobs.get(name)
+    if array.dtype == np.int64:
+        array = array[(array > ALWAYS) & (array < NEVER)]
     return width(int(array.min(initial=0)), int(array.max(initial=0)))

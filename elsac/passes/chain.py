@@ -96,10 +96,14 @@ class Chain:
         arrays = (self.factor, self.offset, self.lo, self.hi)
         return all(a.shape[1:] == (1, 1) for a in arrays) and bool(np.all(self.factor > 0))
 
+    def clipped(self, values: Array) -> Array:
+        """clip(values, lo, hi): what remains to do where factor and offset are done."""
+        cut = _upper(_lower(values, self.lo, self.hi), self.lo, self.hi)
+        return np.asarray(cut, dtype=object).reshape(np.shape(cut))
+
     def level_of_zero(self, scale: Fraction) -> set[int]:
         """The levels that x = 0 gives."""
-        y = _upper(_lower(self.offset, self.lo, self.hi), self.lo, self.hi)
-        return {round_half_even(v / scale) for v in np.asarray(y, dtype=object).ravel()}
+        return {round_half_even(v / scale) for v in self.clipped(self.offset).ravel()}
 
     def gathered(self, index: NDArray[np.int64], source: tuple[int, ...]) -> "Chain | None":
         """The chain of the source of an index map; None where copies of one source element

@@ -6,21 +6,20 @@ blobs as they are. So this runs first: shapes and kinds come from the declared t
 maps, staircases and classes are read.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
-from typing import Any, NoReturn
+from typing import Any
 
-import numpy as np
 from xdsl.context import Context
-from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 
 from elsac.context import Blobs, CompileError, compiler_context, node_name
 from elsac.dialects import qann, spiking, token
-from elsac.dialects.net import RationalType, dims
-
-Shape = Sequence[int]
+from elsac.dialects.net import dims
+from elsac.passes import check_functions as functions
+from elsac.passes.blob_checker import Checker, Misfit, broadcasts, text
 
 
 class CheckBlobs(ModulePass):
@@ -35,7 +34,7 @@ class CheckBlobs(ModulePass):
 
 def check_blobs(module: ModuleOp, blobs: Blobs) -> None:
     """Compare every op that names a blob with the blob; refuse the first that does not fit."""
-    checker = _Checker(blobs)
+    checker = Checker(blobs)
     for op in module.walk():
         actor = op.parent_op()
         try:
@@ -43,96 +42,26 @@ def check_blobs(module: ModuleOp, blobs: Blobs) -> None:
                 CHECKS[type(op)](checker, op)
             elif type(op) in STEPS and isinstance(actor, token.ActorOp):
                 STEPS[type(op)](checker, op, actor)
-        except _Misfit as error:
+        except Misfit as error:
             name = actor.layer.data if isinstance(actor, token.ActorOp) else node_name(op)
             raise CompileError(f"node '{name}' ({op.name}): {error}") from error
 
 
-class _Misfit(Exception):
-    """What is wrong with a blob, without the node that names it."""
-
-
-def _text(shape: Shape) -> str:
-    """A shape as types have it."""
-    return f"[{', '.join(str(d) for d in shape)}]"
-
-
-class _Checker:
-    """Checks of one blob; remembers what it read, as tiles of a layer name the same blobs."""
-
-    def __init__(self, blobs: Blobs) -> None:
-        self.blobs = blobs
-        self.ranges: dict[str, tuple[int, int]] = {}
-        self.rising: dict[str, bool] = {}
-
-    def refuse(self, role: str, symbol: SymbolRefAttr, why: str) -> NoReturn:
-        raise _Misfit(f"{role} @{symbol.root_reference.data} {why}")
-
-    def shape(self, role: str, symbol: SymbolRefAttr, rational: bool = False) -> Shape:
-        """The declared shape, of integers or of rationals."""
-        try:
-            type = self.blobs.type(symbol)
-        except CompileError as error:
-            raise _Misfit(str(error)) from error
-        if isinstance(type.element_type, RationalType) != rational:
-            self.refuse(role, symbol, f"has no {'rationals' if rational else 'integers'}")
-        return type.get_shape()
-
-    def exactly(self, role: str, symbol: SymbolRefAttr, wanted: Shape) -> None:
-        """Integers of one shape."""
-        shape = self.shape(role, symbol)
-        if tuple(shape) != tuple(wanted):
-            self.refuse(role, symbol, f"has the shape {_text(shape)}, expected {_text(wanted)}")
-
-    def broadcast(self, role: str, symbol: SymbolRefAttr, wanted: Shape) -> None:
-        """Rationals that broadcast against a shape."""
-        shape = self.shape(role, symbol, rational=True)
-        if not _broadcasts(shape, wanted):
-            self.refuse(role, symbol, f"has the shape {_text(shape)}, not one for {_text(wanted)}")
-
-    def entries(self, role: str, symbol: SymbolRefAttr, low: int, end: int) -> None:
-        """Integers from `low` up to `end`, exclusive."""
-        self.shape(role, symbol)
-        name = symbol.root_reference.data
-        if name not in self.ranges:
-            array = self.blobs.get(symbol)
-            self.ranges[name] = (int(array.min(initial=0)), int(array.max(initial=0)))
-        least, greatest = self.ranges[name]
-        if least < low or greatest >= end:
-            entries = f"{least} to {greatest}"
-            self.refuse(role, symbol, f"has entries {entries}, expected {low} to {end - 1}")
-
-    def rises(self, symbol: SymbolRefAttr) -> None:
-        """Thresholds that do not decrease from level to level."""
-        name = symbol.root_reference.data
-        if name not in self.rising:
-            array = self.blobs.get(symbol)
-            self.rising[name] = not np.any(array[1:] < array[:-1])
-        if not self.rising[name]:
-            self.refuse("stairs", symbol, "decrease from one level to the next")
-
-
-def _broadcasts(shape: Shape, wanted: Shape) -> bool:
-    """Whether numpy _broadcasts a shape to another."""
-    tail = wanted[len(wanted) - len(shape) :]
-    return len(shape) <= len(wanted) and all(s in (1, w) for s, w in zip(shape, tail, strict=True))
-
-
-def _conv(check: _Checker, op: qann.ConvOp | spiking.ConvOp) -> None:
+def _conv(check: Checker, op: qann.ConvOp | spiking.ConvOp) -> None:
     inputs, outputs = dims(op.input)[0], dims(op.output)[0]
     per_group = inputs // op.groups.value.data
     check.exactly("weight", op.weight, (outputs, per_group, *op.window.values[0]))
 
 
-def _dense(check: _Checker, op: qann.MatmulOp | spiking.DenseOp) -> None:
+def _dense(check: Checker, op: qann.MatmulOp | spiking.DenseOp) -> None:
     check.exactly("weight", op.weight, (dims(op.input)[-1], dims(op.output)[-1]))
 
 
-def _constant(check: _Checker, op: qann.ScaleOp | qann.OffsetOp) -> None:
+def _constant(check: Checker, op: qann.ScaleOp | qann.OffsetOp) -> None:
     check.broadcast("constant", op.by, dims(op.output))
 
 
-def _affine(check: _Checker, op: qann.AffineOp) -> None:
+def _affine(check: Checker, op: qann.AffineOp) -> None:
     for role, symbol in (
         *(("factor", f) for f in op.factors),
         ("offset", op.offset),
@@ -143,29 +72,29 @@ def _affine(check: _Checker, op: qann.AffineOp) -> None:
             check.broadcast(role, symbol, dims(op.output))
 
 
-def _index(check: _Checker, op: qann.IndexOp | spiking.IndexOp) -> None:
+def _index(check: Checker, op: qann.IndexOp | spiking.IndexOp) -> None:
     count, wanted = prod(check.shape("index map", op.index)), prod(dims(op.output))
     if count != wanted:
         check.refuse("index map", op.index, f"has {count} entries for {wanted} elements")
     check.entries("index map", op.index, -1, prod(dims(op.input)))
 
 
-def _channels(check: _Checker, op: spiking.SumPoolOp | spiking.RelayOp) -> None:
+def _channels(check: Checker, op: spiking.SumPoolOp | spiking.RelayOp) -> None:
     shape = dims(op.output)
     check.exactly("constants", op.constants, (shape[spiking.channel_axis(shape)],))
 
 
-def _neuron(check: _Checker, op: spiking.NeuronOp) -> None:
+def _neuron(check: Checker, op: spiking.NeuronOp) -> None:
     lo, hi = spiking.train_type(op.output).bounds
     shape, wanted = check.shape("stairs", op.stairs), (hi - lo, *dims(op.output))
     # One axis for each of the tensor's: the thresholds of a row are found by them.
-    if len(shape) != len(wanted) or shape[0] != wanted[0] or not _broadcasts(shape, wanted):
-        why = f"has the shape {_text(shape)}, not one for the levels and shape {_text(wanted)}"
+    if len(shape) != len(wanted) or shape[0] != wanted[0] or not broadcasts(shape, wanted):
+        why = f"has the shape {text(shape)}, not one for the levels and shape {text(wanted)}"
         check.refuse("stairs", op.stairs, why)
     check.rises(op.stairs)
 
 
-def _read(check: _Checker, op: Any) -> None:
+def _read(check: Checker, op: Any) -> None:
     """Probes and readouts of both dialects."""
     spikes = isinstance(op, spiking.ProbeOp | spiking.ReadoutOp)
     shape = dims(op.input) if spikes else token.ints(op.shape)
@@ -179,38 +108,38 @@ def _read(check: _Checker, op: Any) -> None:
                 check.shape(role, symbol, rational=True)
 
 
-def _rows(check: _Checker, op: Any, actor: token.ActorOp) -> None:
+def _rows(check: Checker, op: Any, actor: token.ActorOp) -> None:
     (height, width), rows = op.map.sizes[1], actor.layer_rows
     if height * width != rows:
-        raise _Misfit(f"the map's result has {height * width} places, the layer {rows} rows")
+        raise Misfit(f"the map's result has {height * width} places, the layer {rows} rows")
 
 
 def _base(channels: int, base: int, input: SSAValue) -> None:
     """Refuse a stream whose columns are not among the layer's that it is a tile of."""
     last = base + token.stream(input).columns.data
     if base < 0 or last > channels:
-        raise _Misfit(f"the stream has the columns {base} to {last - 1} of a layer of {channels}")
+        raise Misfit(f"the stream has the columns {base} to {last - 1} of a layer of {channels}")
 
 
-def _accumulate(check: _Checker, op: token.AccumulateOp, actor: token.ActorOp) -> None:
+def _accumulate(check: Checker, op: token.AccumulateOp, actor: token.ActorOp) -> None:
     groups, total = op.groups.value.data, actor.total.value.data
     shape = check.shape("weight", op.weight)
     # How many inputs there are is the weight's to say: a stream may be a tile of its layer.
     check.exactly("weight", op.weight, (total, *shape[1:2], *op.map.window.values[0]))
     if groups < 1 or total % groups:
-        raise _Misfit(f"{groups} groups do not divide {total} columns")
+        raise Misfit(f"{groups} groups do not divide {total} columns")
     _base(shape[1] * groups, op.base.value.data, op.input)
     _rows(check, op, actor)
 
 
-def _add(check: _Checker, op: token.AddOp, actor: token.ActorOp) -> None:
+def _add(check: Checker, op: token.AddOp, actor: token.ActorOp) -> None:
     total = actor.total.value.data
     check.exactly("constants", op.constants, (total,))
     _base(total, op.base.value.data, op.input)
     _rows(check, op, actor)
 
 
-def _scatter(check: _Checker, op: token.ScatterOp, actor: token.ActorOp) -> None:
+def _scatter(check: Checker, op: token.ScatterOp, actor: token.ActorOp) -> None:
     channels = op.channels.value.data
     check.exactly("index map", op.index, (actor.layer_rows, actor.total.value.data))
     # The tiles of one layer that are read together tell how many spines it has.
@@ -223,18 +152,16 @@ def _scatter(check: _Checker, op: token.ScatterOp, actor: token.ActorOp) -> None
     _base(channels, op.base.value.data, op.input)
 
 
-def _fire(check: _Checker, op: token.FireOp, actor: token.ActorOp) -> None:
+def _fire(check: Checker, op: token.FireOp, actor: token.ActorOp) -> None:
     type, shape = token.stream(actor.output), check.shape("stairs", op.stairs)
     classes = 1 if op.classes is None or len(shape) != 3 else shape[1]
     levels = type.hi.data - type.lo.data
     check.exactly("stairs", op.stairs, (levels, classes, actor.total.value.data))
     check.rises(op.stairs)
-    if op.classes is not None:
-        check.exactly("classes", op.classes, (actor.layer_rows,))
-        check.entries("classes", op.classes, 0, classes)
+    functions.classes_of(check, op.classes, classes, actor)
 
 
-CHECKS: dict[type[Operation], Callable[[_Checker, Any], None]] = {
+CHECKS: dict[type[Operation], Callable[[Checker, Any], None]] = {
     **dict.fromkeys((qann.ConvOp, spiking.ConvOp), _conv),
     **dict.fromkeys((qann.MatmulOp, spiking.DenseOp), _dense),
     **dict.fromkeys((qann.ScaleOp, qann.OffsetOp), _constant),
@@ -242,13 +169,21 @@ CHECKS: dict[type[Operation], Callable[[_Checker, Any], None]] = {
     **dict.fromkeys((qann.IndexOp, spiking.IndexOp), _index),
     **dict.fromkeys((spiking.SumPoolOp, spiking.RelayOp), _channels),
     spiking.NeuronOp: _neuron,
+    **dict.fromkeys((qann.SoftmaxOp, spiking.SoftmaxOp), functions.softmax),
+    spiking.NormOp: functions.norm,
+    qann.NormOp: functions.real_norm,
+    spiking.CurveOp: functions.curve,
+    qann.ConstantOp: functions.value,
     **dict.fromkeys((spiking.ProbeOp, spiking.ReadoutOp, token.ProbeOp, token.ReadoutOp), _read),
 }
 
-STEPS: dict[type[Operation], Callable[[_Checker, Any, token.ActorOp], None]] = {
+STEPS: dict[type[Operation], Callable[[Checker, Any, token.ActorOp], None]] = {
     token.AccumulateOp: _accumulate,
     token.AddOp: _add,
     token.ScatterOp: _scatter,
     **dict.fromkeys((token.TraceOp, token.MaximumOp), _rows),
     token.FireOp: _fire,
+    token.SoftmaxOp: functions.fire_softmax,
+    token.NormOp: functions.fire_norm,
+    token.CurveOp: functions.fire_curve,
 }

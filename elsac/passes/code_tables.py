@@ -121,17 +121,21 @@ class Tables:
 
     def stairs(self, node: token.ActorOp, end: token.FireOp) -> str:
         """The tile's staircases, [classes, columns, levels]."""
-        first, last = node.columns
-        table = self.blobs.get(end.stairs)[:, :, first:last]  # [levels, classes, columns]
-        segment = np.ascontiguousarray(table.transpose(1, 2, 0))
-        hint = end.stairs.root_reference.data
         return self.row(
             "stairs",
             elsa.StairsOp,
-            blob=SymbolRefAttr(self.blobs.put(segment, f"{hint}_part")),
+            blob=self.by_columns(node, end.stairs),
             lo=int_attr(token.stream(node.output).lo.data),
             **({} if end.classes is None else {"classes": self.classes(node, end.classes)}),
         )
+
+    def by_columns(self, node: token.ActorOp, symbol: SymbolRefAttr) -> SymbolRefAttr:
+        """A table [levels, classes, columns] of the layer, as [classes, columns, levels] of the
+        tile.
+        """
+        first, last = node.columns
+        segment = np.ascontiguousarray(self.blobs.get(symbol)[:, :, first:last].transpose(1, 2, 0))
+        return SymbolRefAttr(self.blobs.put(segment, f"{symbol.root_reference.data}_part"))
 
     def classes(self, node: token.ActorOp, symbol: SymbolRefAttr) -> SymbolRefAttr:
         """The classes of the tile's rows."""

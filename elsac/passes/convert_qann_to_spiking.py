@@ -1,9 +1,9 @@
 """Convert `qann` to `spiking`: every quantizer becomes neurons, every linear op synapses, every
-tensor a train.
+function a tracking node, every tensor a train.
 
 A quantizer over one linear op takes the op's integer sum as its charge, as it is; over several, the
 pass looks for the smallest integer multipliers that are proved exact. Scales, biases, clips, zero
-points and the tie rule all end in the thresholds.
+points and the tie rule all end in the thresholds. `tracking` has the same for functions.
 """
 
 from dataclasses import dataclass
@@ -21,21 +21,25 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from elsac.context import Blobs, CompileError, compiler_context, like, node_name
 from elsac.dialects import qann, spiking
 from elsac.dialects.net import BlobOp
-from elsac.exact.combine import Neuron, combine
-from elsac.exact.staircase import ALWAYS, NEVER, compress, staircases
+from elsac.dialects.products import ElementwiseAttr
+from elsac.exact.staircase import compress, staircases
 from elsac.passes.chain import broadcastable, composed
-from elsac.passes.ranges import synapse_range
+from elsac.passes.fold import LINEAR
+from elsac.passes.sums import combined, narrow, sign_of, source_of, tightened
+from elsac.passes.tracking import tracking_node
 
 Rationals = NDArray[Any]
+BRANCHES = "quantize the branches before they are added"
 
 
 @dataclass(frozen=True)
 class ConvertQannToSpiking(ModulePass):
-    """Neurons for quantizers, synapses for linear ops."""
+    """Neurons for quantizers, synapses for linear ops, tracking nodes for functions."""
 
     name = "convert-qann-to-spiking"
     alphabet: str = "ternary"  # ternary, floor, nearest
     coding: str = "bitplane"  # bitplane, spikes, analog
+    fraction: int = 24  # bits behind the point in the tables of functions
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Convert a folded module."""
@@ -44,9 +48,17 @@ class ConvertQannToSpiking(ModulePass):
                 f"convert-qann-to-spiking: alphabet is one of {', '.join(spiking.Alphabet)}, "
                 f"coding one of {', '.join(spiking.Coding)}"
             )
+        if not 1 <= self.fraction <= 52:
+            raise CompileError(
+                f"convert-qann-to-spiking: a fraction of {self.fraction} bits; expected 1 to 52"
+            )
         blobs = Blobs(op, compiler_context(ctx).store)
-        converter = _Converter(
-            op, blobs, spiking.Alphabet(self.alphabet), spiking.Coding(self.coding)
+        converter = Converter(
+            op,
+            blobs,
+            spiking.Alphabet(self.alphabet),
+            spiking.Coding(self.coding),
+            self.fraction,
         )
         old = [o for o in op.body.ops if not isinstance(o, BlobOp)]
         for o in old:
@@ -56,14 +68,22 @@ class ConvertQannToSpiking(ModulePass):
         blobs.prune()
 
 
-class _Converter:
+class Converter:
+    """Converts op after op; new ops stand at the end of the module."""
+
     def __init__(
-        self, module: ModuleOp, blobs: Blobs, alphabet: spiking.Alphabet, coding: spiking.Coding
+        self,
+        module: ModuleOp,
+        blobs: Blobs,
+        alphabet: spiking.Alphabet,
+        coding: spiking.Coding,
+        fraction: int,
     ) -> None:
         self.module, self.blobs, self.alphabet, self.coding = module, blobs, alphabet, coding
+        self.fraction = fraction
         self.trains: dict[SSAValue, SSAValue] = {}
 
-    def insert(self, old: Operation, new: Operation) -> SSAValue | None:
+    def _insert(self, old: Operation, new: Operation) -> SSAValue | None:
         like(old, new)
         Rewriter.insert_op(new, InsertPoint.at_end(self.module.body.block))
         if not new.results:
@@ -73,7 +93,8 @@ class _Converter:
         return new.results[0]
 
     def value(self, old: Operation, new: Operation) -> SSAValue:
-        result = self.insert(old, new)
+        """Insert an op that stands for an old one; return its result."""
+        result = self._insert(old, new)
         assert result is not None
         return result
 
@@ -94,6 +115,8 @@ class _Converter:
                 trains[op.output] = self.value(op, new)
             case qann.QuantizeOp():
                 trains[op.output] = self.neuron(op)
+            case qann.FunctionOp():
+                trains[op.output] = tracking_node(self, op)
             case qann.MaxPoolOp():
                 new = spiking.MaxPoolOp(trains[op.input], op.window, alphabet)
                 trains[op.output] = self.value(op, new)
@@ -109,15 +132,15 @@ class _Converter:
                 new = spiking.ConcatOp(inputs, op.axis.value.data, alphabet)
                 trains[op.output] = self.value(op, new)
             case qann.ProbeOp():
-                self.insert(
+                self._insert(
                     op,
                     spiking.ProbeOp(op.tensor_name, trains[op.input], op.zero, op.element_type),
                 )
             case qann.OutputOp():
                 self.readout(op)
-            case qann.AffineOp() | qann.ConvOp() | qann.MatmulOp() | qann.SumPoolOp():
+            case qann.AffineOp() | qann.ConstantOp():
                 pass
-            case qann.DequantizeOp():
+            case _ if isinstance(op, LINEAR):
                 pass
             case _:
                 raise CompileError(
@@ -126,114 +149,64 @@ class _Converter:
 
     def neuron(self, op: qann.QuantizeOp) -> SSAValue:
         """The neurons of one quantizer."""
-        affine = op.input.owner
+        if isinstance(op.input.owner, qann.ConstantOp):
+            return self.known(op, op.input.owner)
+        affine, factors, offset = self.affine(op)
+        type, rank = qann.tensor_type(op.output), len(qann.dims(op.output))
+        lo = None if affine.lo is None else broadcastable(self.blobs.get(affine.lo), rank)
+        hi = None if affine.hi is None else broadcastable(self.blobs.get(affine.hi), rank)
+        if len(factors) == 1:
+            stairs = staircases(abs(factors[0]), offset, type.fraction, *type.bounds, lo, hi)
+            # An average over fewer elements at the border changes the factor there, not its sign.
+            signs = compress(sign_of(factors[0]))
+            currents = [self.synapses(op, affine.inputs[0], signs, 0)]
+        else:
+            stairs, currents = combined(self, op, affine, factors, offset, lo, hi)
+        return self.fire(op, self.joined(op, currents), stairs)
+
+    def affine(
+        self, op: qann.QuantizeOp | qann.FunctionOp
+    ) -> tuple[qann.AffineOp, list[Rationals], Rationals]:
+        """The affine form in front of a quantizer or function, the factor of one unit of each
+        integer sum, and the offset; of the output's rank.
+        """
+        affine, rank = op.input.owner, len(qann.dims(op.output))
         if not isinstance(affine, qann.AffineOp):
             raise CompileError(f"node '{node_name(op)}' ({op.name}): run the pass 'fold' before")
-        type, rank = qann.tensor_type(op.output), len(qann.dims(op.output))
         factors = [
             broadcastable(self.blobs.get(f), rank) * self.unit(v)
             for f, v in zip(affine.factors, affine.inputs, strict=True)
         ]
-        offset = broadcastable(self.blobs.get(affine.offset), rank)
-        lo = None if affine.lo is None else broadcastable(self.blobs.get(affine.lo), rank)
-        hi = None if affine.hi is None else broadcastable(self.blobs.get(affine.hi), rank)
-        hint = op.output.name_hint or "neuron"
-        if len(factors) == 1:
-            stairs = staircases(abs(factors[0]), offset, type.fraction, *type.bounds, lo, hi)
-            # An average over fewer elements at the border changes the factor there, not its sign.
-            signs = compress(_sign(factors[0]))
-            currents = [self.synapses(op, affine.inputs[0], signs, 0)]
-        else:
-            stairs, currents = self.combined(op, affine, factors, offset, lo, hi)
-        stairs, low, high = tightened(stairs, type)
-        current = currents[0]
-        if len(currents) > 1:
-            current = self.value(op, spiking.JoinOp(currents))
-        new = spiking.NeuronOp(
-            current, self.blobs.put(stairs, f"{hint}_stairs"), self.alphabet, low, high
-        )
-        return self.value(op, new)
+        return affine, factors, broadcastable(self.blobs.get(affine.offset), rank)
+
+    def joined(self, op: Operation, currents: list[SSAValue]) -> SSAValue:
+        """The currents as one."""
+        return currents[0] if len(currents) == 1 else self.value(op, spiking.JoinOp(currents))
+
+    def fire(self, op: qann.QuantizeOp, current: SSAValue, stairs: NDArray[np.int64]) -> SSAValue:
+        """Neurons with these staircases, as far as their levels can be reached."""
+        stairs, low, high = tightened(stairs, qann.tensor_type(op.output))
+        name = self.blobs.put(stairs, f"{op.output.name_hint or 'neuron'}_stairs")
+        return self.value(op, spiking.NeuronOp(current, name, self.alphabet, low, high))
+
+    def known(self, op: qann.QuantizeOp, constant: qann.ConstantOp) -> SSAValue:
+        """Neurons that nobody feeds: always or never at a level."""
+        type = qann.tensor_type(op.output)
+        values = broadcastable(self.blobs.get(constant.value), len(type.dims))
+        nothing = np.full((1,) * len(type.dims), Fraction(0), dtype=object)
+        stairs = staircases(nothing, values, type.fraction, *type.bounds)
+        silence = self.value(constant, spiking.SilenceOp(type.dims))
+        return self.fire(op, silence, stairs)
 
     def unit(self, value: SSAValue) -> Fraction:
         """The real number that one unit of a linear op's integer sum stands for."""
+        op = value.owner
+        if isinstance(op, qann.ProductOp | qann.MultiplyOp):
+            return qann.tensor_type(op.left).fraction * qann.tensor_type(op.right).fraction
         return qann.tensor_type(source_of(value)).fraction
 
-    def combined(
-        self,
-        op: qann.QuantizeOp,
-        affine: qann.AffineOp,
-        factors: list[Rationals],
-        offset: Rationals,
-        lo: Rationals | None,
-        hi: Rationals | None,
-    ) -> tuple[NDArray[np.int64], list[SSAValue]]:
-        """Several linear ops in one charge: the smallest proved multipliers, their staircases and
-        synapses.
-        """
-        type, shape = qann.tensor_type(op.output), qann.dims(op.output)
-        axis = spiking.channel_axis(shape)
-        arrays = [*factors, offset, *(a for a in (lo, hi) if a is not None)]
-        spatial = any(s > 1 for a in arrays for i, s in enumerate(a.shape) if i != axis)
-        if spatial:
-            raise self.refuse(op, "several inputs whose scales change over the map")
-        channels = shape[axis]
-
-        def columns(array: Rationals | None) -> list[Any]:
-            if array is None:
-                return [None] * channels
-            return list(np.broadcast_to(array.ravel(), (channels,)))
-
-        ranges = [self.linear_range(v, channels) for v in affine.inputs]
-        signs = [np.broadcast_to(_sign(f).ravel(), (channels,)) for f in factors]
-        sizes = [columns(abs(f)) for f in factors]
-        neurons = []
-        for c, (o, low, high) in enumerate(
-            zip(columns(offset), columns(lo), columns(hi), strict=True)
-        ):
-            values = [s[c] for s in sizes]
-            spans = [
-                (r[c] if s[c] >= 0 else (-r[c][1], -r[c][0]))
-                for r, s in zip(ranges, signs, strict=True)
-            ]
-            # A factor of 0 adds nothing; another term's number will do for what is always 0, and
-            # leaves the ratios as they are.
-            spans = [(0, 0) if v == 0 else s for v, s in zip(values, spans, strict=True)]
-            some = next((v for v in values if v), Fraction(1))
-            values = [v or some for v in values]
-            neurons.append(Neuron(tuple(values), tuple(spans), o, low, high))
-        widths = [max(hi - lo for lo, hi in r) for r in ranges]
-        found = combine(neurons, type.fraction, *type.bounds, int(np.argmax(widths)))
-        if found is None:
-            raise self.refuse(op, "the sum of several un-quantized branches needs too many bits")
-        multipliers, steps = found
-        currents = []
-        for i, value in enumerate(affine.inputs):
-            column = np.array([m[i] for m in multipliers], dtype=np.int64) * signs[i]
-            column[signs[i] == 0] = 0
-            shift = common_shift(column)
-            currents.append(self.synapses(op, value, column >> shift, shift))
-        table = np.array(steps, dtype=np.int64).T
-        return table.reshape(
-            -1, *(channels if i == axis else 1 for i in range(len(shape)))
-        ), currents
-
-    def refuse(self, op: Operation, why: str) -> CompileError:
-        return CompileError(
-            f"node '{node_name(op)}' ({op.name}): {why}; quantize the branches before they are "
-            "added"
-        )
-
-    def linear_range(self, value: SSAValue, channels: int) -> list[tuple[int, int]]:
-        """Least and greatest integer sum of a linear op, per channel of its output."""
-        op, bounds = value.owner, qann.tensor_type(source_of(value)).bounds
-        if isinstance(op, qann.ConvOp | qann.MatmulOp):
-            weight = self.blobs.get(op.weight)
-            axis = 0 if isinstance(op, qann.ConvOp) else 1
-            return synapse_range(np.moveaxis(weight, axis, 0).reshape(channels, -1), bounds)
-        if isinstance(op, qann.SumPoolOp):
-            size = int(np.prod(op.window.values[0]))
-            return [(bounds[0] * size, bounds[1] * size)] * channels
-        return [bounds] * channels
+    def refuse(self, op: Operation, why: str, remedy: str = BRANCHES) -> CompileError:
+        return CompileError(f"node '{node_name(op)}' ({op.name}): {why}; {remedy}")
 
     def synapses(
         self, user: Operation, value: SSAValue, multiplier: NDArray[np.int64], shift: int
@@ -242,6 +215,8 @@ class _Converter:
         2**shift.
         """
         op, shape = value.owner, qann.dims(value)
+        if isinstance(op, qann.ProductOp | qann.MultiplyOp):
+            return self.product(user, op, multiplier << shift)
         axis = spiking.channel_axis(shape)
         if any(s > 1 for i, s in enumerate(multiplier.shape) if multiplier.ndim > 1 and i != axis):
             raise self.refuse(user, "the sign of its scale changes over the map")
@@ -266,6 +241,26 @@ class _Converter:
             return self.value(op, spiking.SumPoolOp(train, name, op.window))
         return self.value(op, spiking.RelayOp(train, name))
 
+    def product(
+        self,
+        user: Operation,
+        op: qann.ProductOp | qann.MultiplyOp,
+        multiplier: NDArray[np.int64],
+    ) -> SSAValue:
+        """The synapses between two trains; they have no weights that a multiplier could go to."""
+        if np.any((multiplier != 1) & (multiplier != 0)):
+            what = "a product of two activations has a negative scale or several"
+            raise self.refuse(user, what, "quantize the product before it is scaled")
+        left, right = self.trains[op.left], self.trains[op.right]
+        if isinstance(op, qann.ProductOp):
+            return self.value(op, spiking.ProductOp(left, right, op.map))
+        if len(qann.dims(op.output)) != 2:
+            raise CompileError(
+                f"node '{node_name(op)}' ({op.name}): run the pass 'fold-products' before"
+            )
+        map = ElementwiseAttr(qann.dims(op.left), qann.dims(op.right))  # type: ignore[arg-type]
+        return self.value(op, spiking.MultiplyOp(left, right, map))
+
     def fitting(self, user: Operation, numbers: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
         """numbers << shift, if they fit the 32 bits that weight memories are read in."""
         if int(np.abs(numbers).max(initial=0)) << shift >= 1 << 31:
@@ -282,7 +277,7 @@ class _Converter:
                 element_type=op.element_type,
                 scale=qann.tensor_type(op.input).scale,
             )
-            self.insert(op, new)
+            self._insert(op, new)
             return
         affine, index = op.input.owner, None
         if isinstance(affine, qann.IndexOp):
@@ -302,7 +297,7 @@ class _Converter:
             offset=affine.offset.root_reference.data,
             index=None if index is None else SymbolRefAttr(self.blobs.put(index, "index")),
         )
-        self.insert(op, new)
+        self._insert(op, new)
 
     def behind_maps(self, op: qann.IndexOp) -> tuple[Operation | Block, NDArray[np.int32]]:
         """What an index map on a real output rearranges, and the map in the shape of the output."""
@@ -312,46 +307,3 @@ class _Converter:
             index = composed(index, self.blobs.get(source.index))
             source = source.input.owner
         return source, index.reshape(qann.dims(op.output))
-
-
-def source_of(value: SSAValue) -> SSAValue:
-    """The tensor that a linear op reads."""
-    op = value.owner
-    if not isinstance(op, qann.ConvOp | qann.MatmulOp | qann.SumPoolOp | qann.DequantizeOp):
-        where = node_name(op) if isinstance(op, Operation) else "an argument"
-        raise CompileError(f"node '{where}': not linear; run the pass 'fold' before")
-    return op.input
-
-
-def _sign(array: Rationals) -> NDArray[np.int64]:
-    return (array > 0).astype(np.int64) - (array < 0).astype(np.int64)
-
-
-def common_shift(column: NDArray[np.int64]) -> int:
-    """The number of zero bits at the end of all the multipliers."""
-    bits = int(np.bitwise_or.reduce(np.abs(column))) if column.size else 0
-    return min(31, (bits & -bits).bit_length() - 1) if bits else 0
-
-
-def narrow(array: NDArray[np.int64]) -> NDArray[Any]:
-    """The same integers in the narrowest of int8, int16, int32, int64."""
-    for dtype in (np.int8, np.int16, np.int32):
-        info = np.iinfo(dtype)
-        if array.min(initial=0) >= info.min and array.max(initial=0) <= info.max:
-            return array.astype(dtype)
-    return array
-
-
-def tightened(
-    stairs: NDArray[np.int64], type: qann.TracerType
-) -> tuple[NDArray[np.int64], int, int]:
-    """Drop the levels that all neurons always hold or never reach (a Relu before a signed
-    quantizer).
-    """
-    lo, hi = type.bounds
-    rows = stairs.reshape(hi - lo, int(np.prod(stairs.shape[1:])))
-    while lo < 0 and np.all(rows[0] == ALWAYS):
-        rows, lo = rows[1:], lo + 1
-    while hi > 0 and np.all(rows[-1] == NEVER):
-        rows, hi = rows[:-1], hi - 1
-    return rows.reshape(hi - lo, *stairs.shape[1:]), lo, hi

@@ -7,14 +7,11 @@ without a reader.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from xdsl.context import Context
-from xdsl.dialects.builtin import I64, IntegerAttr, ModuleOp, SymbolRefAttr
+from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -22,31 +19,16 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from elsac.context import Blobs, CompileError, compiler_context, like, node_name
 from elsac.dialects import spiking, token
 from elsac.dialects.net import BlobOp, WindowAttr
+from elsac.dialects.products import SIDES
+from elsac.passes.actor_ends import Firing, end_of, proved
 from elsac.passes.ranges import width
+from elsac.passes.spine_layout import Layout, gathered_weight
 
+Product = spiking.ProductOp | spiking.MultiplyOp
+"""Synapses between two trains."""
 
-@dataclass(frozen=True)
-class Layout:
-    """How a tensor lies in spines: `places[e]` = spine * columns + column of its flat element e."""
-
-    grid: tuple[int, int]
-    columns: int
-    places: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, shape: tuple[int, ...]) -> "Layout":
-        """The layout of a shape."""
-        count = int(np.prod(shape))
-        if len(shape) == 3:
-            places = np.arange(count).reshape(shape[1], shape[2], shape[0]).transpose(2, 0, 1)
-            return cls((shape[1], shape[2]), shape[0], places.ravel())
-        rows = count // shape[-1]
-        return cls((rows, 1), shape[-1], np.arange(count))
-
-    @property
-    def spines(self) -> int:
-        """Number of spines."""
-        return self.grid[0] * self.grid[1]
+HEAVY = spiking.ConvOp | spiking.DenseOp | Product
+"""Synapses whose nodes give layers their names."""
 
 
 class ConvertSpikingToToken(ModulePass):
@@ -102,8 +84,8 @@ class _Converter:
         match op:
             case spiking.InputOp():
                 return self.source(op)
-            case spiking.NeuronOp():
-                return self.neuron(op)
+            case spiking.NeuronOp() | spiking.SoftmaxOp() | spiking.NormOp() | spiking.CurveOp():
+                return self.firing(op)
             case spiking.MaxPoolOp():
                 return self.max_pool(op)
             case spiking.IndexOp():
@@ -146,20 +128,32 @@ class _Converter:
     def served(
         self, op: Operation, current: SSAValue, bounds: tuple[int, int], end: Operation
     ) -> token.ActorOp:
-        """An actor whose rows take up a current; `end` is how they fire."""
+        """An actor whose rows take up a current; `end` is how they fire. Nothing feeds those of a
+        silence.
+        """
         terms = list(_terms(current))
-        inputs = [self.stream(self.behind(t)) for t in terms]
+        reads = [(term, side) for term in terms for side in _sides(term)]
+        inputs = [self.stream(self.behind(*read)) for read in reads]
         # Layers are known by the node that has the weights, not by the quantizer behind it.
-        heavy = (t for t in terms if isinstance(t, spiking.ConvOp | spiking.DenseOp))
-        named: Operation = next(heavy, op)
+        named: Operation = next((t for t in terms if isinstance(t, HEAVY)), op)
         actor = self.actor(named, spiking.dims(current), bounds, inputs)
-        for term, argument in zip(terms, actor.body.block.args, strict=True):
-            actor.body.block.add_op(like(term, self.synapses(term, argument)))
+        for (term, side), argument in zip(reads, actor.body.block.args, strict=True):
+            actor.body.block.add_op(like(term, self.synapses(term, side, argument)))
         actor.body.block.add_op(like(op, end))
+        products = [t for t in terms if isinstance(t, Product)]
+        if len(products) > 1:
+            raise CompileError(
+                f"node '{node_name(products[1])}': its product is added to that of "
+                f"'{node_name(products[0])}'; quantize one of them before"
+            )
         return actor
 
-    def behind(self, term: Operation) -> SSAValue:
-        """The train that synapses read; dense ones look through a Flatten of a map."""
+    def behind(self, term: Operation, side: str) -> SSAValue:
+        """The train that synapses read; dense ones look through a Flatten of a map, and through the
+        choice of one of its rows.
+        """
+        if isinstance(term, Product):
+            return term.left if side == "left" else term.right
         if not isinstance(
             term, spiking.ConvOp | spiking.DenseOp | spiking.SumPoolOp | spiking.RelayOp
         ):
@@ -168,21 +162,40 @@ class _Converter:
         if isinstance(term, spiking.DenseOp) and isinstance(source, spiking.IndexOp):
             if len(spiking.dims(term.input)) == 1 and len(spiking.dims(source.input)) in (1, 3):
                 return source.input
+            if self.row(source) is not None:
+                return source.input
         return term.input
 
-    def synapses(self, term: Operation, stream: SSAValue) -> Operation:
+    def row(self, op: spiking.IndexOp) -> int | None:
+        """The row of (rows, D) that an index map picks, if it does just that."""
+        shape, columns = spiking.dims(op.input), spiking.dims(op.input)[-1]
+        index = self.blobs.get(op.index).ravel()
+        if len(shape) != 2 or index.size != columns:
+            return None
+        row = int(index[0]) // columns
+        return row if np.array_equal(index, row * columns + np.arange(columns)) else None
+
+    def synapses(self, term: Operation, side: str, stream: SSAValue) -> Operation:
         match term:
+            case spiking.ProductOp() | spiking.MultiplyOp():
+                return token.FactorOp(stream, 0, side, term.map)
             case spiking.ConvOp():
                 map = _map(spiking.dims(term.input), spiking.dims(term.output), term.window)
                 return token.AccumulateOp(
                     stream, 0, term.weight, map, term.groups.value.data, term.shift.value.data
                 )
             case spiking.DenseOp():
-                train = self.behind(term)
+                train = self.behind(term, side)
                 shape = spiking.dims(train)
                 grid = Layout.of(shape).grid
                 weight = self.blobs.get(term.weight)
-                if train is not term.input:
+                if train is not term.input and len(shape) == 2:
+                    assert isinstance(term.input.owner, spiking.IndexOp)
+                    row = self.row(term.input.owner)
+                    assert row is not None  # `behind` has asked
+                    weight = weight.T.reshape(weight.shape[1], weight.shape[0], 1, 1)
+                    window, result = WindowAttr((1, 1), pads=(-row, 0, 0, 0)), (1, 1)
+                elif train is not term.input:
                     assert isinstance(term.input.owner, spiking.IndexOp)
                     weight = gathered_weight(
                         weight, self.blobs.get(term.input.owner.index).ravel(), shape
@@ -210,30 +223,10 @@ class _Converter:
             case _:
                 raise AssertionError("`behind` has refused everything else")
 
-    def neuron(self, op: spiking.NeuronOp) -> SSAValue:
-        stairs, classes = self.stairs(op)
-        end = token.FireOp(stairs, classes, op.alphabet, proved(op))
-        return self.served(op, op.input, spiking.train_type(op.output).bounds, end).output
-
-    def stairs(self, op: spiking.NeuronOp) -> tuple[SymbolRefAttr, SymbolRefAttr | None]:
-        """Thresholds [levels, classes, columns]; the class of each row if there are several."""
-        table = self.blobs.get(op.stairs)
-        shape, levels = spiking.dims(op.output), table.shape[0]
-        axis = spiking.channel_axis(shape)
-        by_row = np.moveaxis(table, axis + 1, -1)  # [levels, *grid or ones, columns or 1]
-        grid = [d for i, d in enumerate(shape) if i != axis]
-        hint = op.stairs.root_reference.data
-        if all(d == 1 for d in by_row.shape[1:-1]):
-            whole = np.broadcast_to(
-                by_row.reshape(levels, 1, by_row.shape[-1]), (levels, 1, shape[axis])
-            )
-            return SymbolRefAttr(self.blobs.put(np.ascontiguousarray(whole), hint)), None
-        full = np.broadcast_to(by_row, (levels, *grid, shape[axis]))
-        rows = np.moveaxis(full.reshape(levels, prod(grid), shape[axis]), 1, 0)
-        unique, classes = np.unique(rows, axis=0, return_inverse=True)
-        name = self.blobs.put(np.ascontiguousarray(np.moveaxis(unique, 0, 1)), hint)
-        kinds = self.blobs.put(classes.ravel().astype(np.int32), f"{hint}_classes")
-        return SymbolRefAttr(name), SymbolRefAttr(kinds)
+    def firing(self, op: Firing) -> SSAValue:
+        """The stream of neurons or tracking nodes."""
+        bounds = spiking.train_type(op.output).bounds
+        return self.served(op, op.input, bounds, end_of(op, self.blobs)).output
 
     def max_pool(self, op: spiking.MaxPoolOp) -> SSAValue:
         map = _map(spiking.dims(op.input), spiking.dims(op.output), op.window)
@@ -321,35 +314,22 @@ class _Converter:
         self.insert(op, token.ReadoutOp.build(operands=[[stream]], properties=properties))
 
 
-def proved(op: spiking.NeuronOp | spiking.ReadoutOp) -> IntegerAttr[I64]:
-    """The membrane width that was proved for the charge of an op."""
-    if op.bits is None:
-        raise CompileError("convert-spiking-to-token: run the pass 'prove-ranges' before")
-    return op.bits
-
-
 def _terms(current: SSAValue) -> Iterator[Operation]:
+    """The synapses that a current comes from."""
     op = current.owner
     if not isinstance(op, Operation):
         raise CompileError("a current is made by an op, not by a block")
     if isinstance(op, spiking.JoinOp):
         for value in op.inputs:
             yield from _terms(value)
-    else:
+    elif not isinstance(op, spiking.SilenceOp):
         yield op
+
+
+def _sides(term: Operation) -> tuple[str, ...]:
+    """The operands of synapses, each a stream of its own."""
+    return SIDES if isinstance(term, Product) else ("",)
 
 
 def _map(inner: tuple[int, ...], outer: tuple[int, ...], window: WindowAttr) -> token.MapAttr:
     return token.MapAttr(inner[1:], outer[1:], window)
-
-
-def gathered_weight(
-    weight: NDArray[Any], index: NDArray[Any], shape: tuple[int, ...]
-) -> NDArray[Any]:
-    """Dense weights [D, E] behind an index map of `shape`, as [E, C, H, W] (or [E, D, 1, 1])."""
-    moved = np.zeros((int(np.prod(shape)), weight.shape[1]), dtype=np.int64)
-    np.add.at(moved, index[index >= 0], weight[index >= 0].astype(np.int64))
-    kernel = shape if len(shape) == 3 else (*shape, 1, 1)
-    wide = moved.T.reshape(-1, *kernel)
-    fits = np.array_equal(wide, wide.astype(weight.dtype))
-    return wide.astype(weight.dtype) if fits else wide

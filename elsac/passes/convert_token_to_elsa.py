@@ -32,6 +32,7 @@ from elsac.passes.bands import lines_of, local, reading, touched
 from elsac.passes.capacity import Estimator
 from elsac.passes.code_tables import Tables
 from elsac.passes.exits import exit_handlers
+from elsac.passes.function_tables import factor, row_function
 from elsac.passes.tiles import check_senders
 from elsac.targets import Target
 
@@ -201,6 +202,10 @@ class _Generator:
                 name, waits = self.tables.scatter(node, value, step)
                 spikes = [instruction("scat", map=name)]
                 end = [instruction("scount", map=name)]
+            case token.FactorOp():
+                part = reading(node, step, stream, self.blobs)
+                thread = self.threads[node.output]
+                spikes, end, waits = factor(self.tables, node, thread, step, part)
             case _:
                 raise AssertionError(f"{step} reads no stream")
         for handler in (spikes, end):
@@ -267,12 +272,14 @@ class _Generator:
                 assert lines is not None  # the op has a map
                 window = local(end.map, traced(node, end.map), lines[:2])
                 return [instruction("max", window=self.tables.window(window)), send], 0
+            case token.SoftmaxOp() | token.NormOp() | token.CurveOp():
+                return [row_function(self.tables, node, end), send], end.bits.value.data
             case token.FlowOp():
                 return [instruction("flow"), send], end.bits.value.data
             case token.HoldOp():
                 return [], end.bits.value.data
             case _:
-                raise AssertionError("an actor ends in fire, maximum, flow or hold")
+                raise AssertionError(f"{end} is no end of an actor")
 
     def reading(self, op: token.ProbeOp | token.ReadoutOp) -> None:
         """The binding of a probe or a readout."""

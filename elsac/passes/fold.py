@@ -3,7 +3,8 @@
 From each quantizer the pass walks up through scales, offsets and clips, collecting y = clip(F * x +
 O, lo, hi), to the linear ops that make x. Max-pools, index maps and concatenations on the way
 commute with the quantizer (it is element-wise and monotone), so they move behind it and work on
-tracers. A quantizer that changes nothing disappears.
+tracers. A quantizer that changes nothing disappears. The inputs of functions become affine forms as
+well (`fold_functions`).
 """
 
 from fractions import Fraction
@@ -23,25 +24,40 @@ from elsac.context import Blobs, CompileError, compiler_context, like, node_name
 from elsac.dialects import qann
 from elsac.exact.staircase import compress
 from elsac.passes.chain import Chain, broadcastable
+from elsac.passes.multiply_rows import multiply_in_rows
 
-LINEAR = (qann.ConvOp, qann.MatmulOp, qann.SumPoolOp, qann.DequantizeOp)
+LINEAR = (
+    qann.ConvOp,
+    qann.MatmulOp,
+    qann.SumPoolOp,
+    qann.DequantizeOp,
+    qann.ProductOp,
+    qann.MultiplyOp,
+)
 Sum = list[tuple[SSAValue, NDArray[Any]]]
 
 
 class Fold(ModulePass):
-    """Fold scales, offsets and clips into the quantizers that they lead to."""
+    """Fold scales, offsets and clips into the quantizers and functions that they lead to."""
 
     name = "fold"
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        """Rewrite every quantizer and every real output; drop what nobody uses any more."""
+        """Rewrite every quantizer, function and real output; drop what nobody uses any more."""
+        from elsac.passes.fold_functions import folded_function
+
         blobs = Blobs(op, compiler_context(ctx).store)
+        multiply_in_rows(op, blobs)
         for old in list(op.body.ops):
-            folder = _Folder(blobs, old)
+            folder = Folder(blobs, old)
             if isinstance(old, qann.QuantizeOp):
                 type = qann.tensor_type(old.output)
                 rank = len(type.dims)
                 new = folder.quantized(old.input, Chain.identity(rank), type)
+                new.name_hint = old.output.name_hint
+                Rewriter.replace_op(old, [], [new])
+            elif isinstance(old, qann.FunctionOp):
+                new = folded_function(folder, old)
                 new.name_hint = old.output.name_hint
                 Rewriter.replace_op(old, [], [new])
             elif isinstance(old, qann.OutputOp) and isinstance(old.input.type, qann.RealType):
@@ -58,8 +74,8 @@ def erase_unused(module: ModuleOp) -> None:
             Rewriter.erase_op(op)
 
 
-class _Folder:
-    """Folds what leads to one quantizer or output; new ops stand before it."""
+class Folder:
+    """Folds what leads to one quantizer, function or output; new ops stand before it."""
 
     def __init__(self, blobs: Blobs, anchor: Operation) -> None:
         self.blobs, self.anchor = blobs, anchor
@@ -92,7 +108,7 @@ class _Folder:
                 return self._rounded(value, chain.after_clip(*self._clip_of(op, rank)), type)
             case qann.MaxPoolOp():
                 if not chain.uniform_in_space:
-                    raise self._missing(op, "its scale has a sign or changes over the map")
+                    raise self.missing(op, "its scale has a sign or changes over the map")
                 inner = self.quantized(op.input, chain, type)
                 return self.insert(qann.MaxPoolOp(inner, op.window), op)
             case qann.IndexOp():
@@ -107,19 +123,19 @@ class _Folder:
         return [None if b is None else self.constant(b, rank) for b in (op.lo, op.hi)]
 
     def _indexed(self, op: qann.IndexOp, chain: Chain, type: qann.TracerType) -> SSAValue:
-        index, moved = self._moved(op, chain)
+        index, moved = self.moved(op, chain)
         if np.any(index < 0) and chain.level_of_zero(type.fraction) != {0}:
-            raise self._missing(op, "padding is followed by an offset")
+            raise self.missing(op, "padding is followed by an offset")
         inner = self.quantized(op.input, moved, type)
         new = qann.IndexOp(inner, op.index.root_reference.data, op.why.data, qann.dims(op.output))
         return self.insert(new, op)
 
-    def _moved(self, op: qann.IndexOp, chain: Chain) -> tuple[NDArray[np.int64], Chain]:
+    def moved(self, op: qann.IndexOp, chain: Chain) -> tuple[NDArray[np.int64], Chain]:
         """The index of a map, and the chain moved to the map's source."""
         index = self.blobs.get(op.index).astype(np.int64).reshape(qann.dims(op.output))
         moved = chain.gathered(index, qann.dims(op.input))
         if moved is None:
-            raise self._missing(op, "copies of one element are scaled differently")
+            raise self.missing(op, "copies of one element are scaled differently")
         return index, moved
 
     def _concatenated(self, op: qann.ConcatOp, chain: Chain, type: qann.TracerType) -> SSAValue:
@@ -135,18 +151,20 @@ class _Folder:
         terms, offset = self.linear(value, clipped=True)
         factors = [compress(chain.factor * f) for _, f in terms]
         offset = compress(chain.factor * offset + chain.offset)
+        if not terms:
+            return self._known(chain.clipped(offset), type)
         if len(terms) == 1 and isinstance(source := terms[0][0].owner, qann.DequantizeOp):
             kept = self._kept(source.input, factors[0], offset, chain, type)
             if kept is not None:
                 return kept
         least = (type.lo.data - 1) * type.fraction
         most = (type.hi.data + 1) * type.fraction
-        names = [self.blobs.put(_minimal(f), f"{_hint(self.anchor)}_factor") for f in factors]
+        names = [self.blobs.put(_minimal(f), f"{hint_of(self.anchor)}_factor") for f in factors]
         clip = chain.map(compress) if chain.clips else None
         affine = qann.AffineOp(
             [t for t, _ in terms],
             names,
-            self.blobs.put(_minimal(offset), f"{_hint(self.anchor)}_offset"),
+            self.blobs.put(_minimal(offset), f"{hint_of(self.anchor)}_offset"),
             # An infinite bound among finite ones: one level outside of the quantizer's own bounds
             # does the same.
             None if clip is None else self._bound(clip.lo, least, "lo"),
@@ -154,12 +172,18 @@ class _Folder:
         )
         return self.insert(qann.QuantizeOp(self.insert(affine), type))
 
+    def _known(self, values: NDArray[Any], type: qann.TracerType) -> SSAValue:
+        """The tracers of real numbers that are known now."""
+        whole = np.array(np.broadcast_to(values, type.dims))
+        name = self.blobs.put(whole, f"{hint_of(self.anchor)}_value")
+        return self.insert(qann.QuantizeOp(self.insert(qann.ConstantOp(name, type.dims)), type))
+
     def _bound(self, bound: NDArray[Any], outside: Fraction, side: str) -> str | None:
         if all(v is None for v in bound.ravel()):
             return None
         filled = bound.copy()
         filled[_absent(bound)] = outside
-        return self.blobs.put(_minimal(filled), f"{_hint(self.anchor)}_{side}")
+        return self.blobs.put(_minimal(filled), f"{hint_of(self.anchor)}_{side}")
 
     def _kept(
         self,
@@ -183,6 +207,8 @@ class _Folder:
         identity = Chain.identity(rank)
         if isinstance(op, LINEAR):
             return [(value, identity.factor)], identity.offset
+        if isinstance(op, qann.ConstantOp):
+            return [], compress(self.constant(op.value, rank))
         if isinstance(op, qann.ScaleOp):
             by = self.constant(op.by, rank)
             terms, offset = self.linear(op.input)
@@ -213,7 +239,7 @@ class _Folder:
         assert isinstance(op, Operation)
         moved = isinstance(op, qann.IndexOp | qann.ConcatOp)
         what = "its inputs are un-quantized sums" if moved else "it is not linear"
-        raise self._missing(op, f"{what} and its result is added to another")
+        raise self.missing(op, f"{what} and its result is added to another")
 
     def output(self, value: SSAValue, chain: Chain) -> SSAValue:
         """A real output, chain(value), as one affine form; index maps stay behind it."""
@@ -223,28 +249,35 @@ class _Folder:
         if isinstance(op, qann.OffsetOp):
             return self.output(op.input, chain.after_offset(self.constant(op.by, rank)))
         if isinstance(op, qann.IndexOp):
-            index, moved = self._moved(op, chain)
+            index, moved = self.moved(op, chain)
             if np.any(index < 0) and np.any(chain.offset != 0):
-                raise self._missing(op, "padding is followed by an offset")
+                raise self.missing(op, "padding is followed by an offset")
             inner = self.output(op.input, moved)
             new = qann.IndexOp(
                 inner, op.index.root_reference.data, op.why.data, qann.dims(op.output)
             )
             return self.insert(new, op)
         terms, offset = self.linear(value)
-        hint = _hint(self.anchor)
+        if not terms:
+            raise self.missing(self.anchor, "it is a result that depends on no input")
         factors = [compress(chain.factor * f) for _, f in terms]
-        names = [self.blobs.put(_minimal(f), f"{hint}_factor") for f in factors]
         total = compress(chain.factor * offset + chain.offset)
-        affine = qann.AffineOp(
-            [t for t, _ in terms], names, self.blobs.put(_minimal(total), f"{hint}_offset")
-        )
+        affine = self.affine([t for t, _ in terms], factors, total)
         return self.insert(affine, value.owner if isinstance(value.owner, Operation) else None)
 
-    def _missing(self, op: Operation, why: str) -> CompileError:
+    def affine(
+        self, values: list[SSAValue], factors: list[NDArray[Any]], offset: NDArray[Any]
+    ) -> qann.AffineOp:
+        """sum(factor * value) + offset; the blobs are named after the anchor."""
+        hint = hint_of(self.anchor)
+        names = [self.blobs.put(_minimal(f), f"{hint}_factor") for f in factors]
+        return qann.AffineOp(values, names, self.blobs.put(_minimal(offset), f"{hint}_offset"))
+
+    def missing(self, op: Operation, why: str, where: str = "after") -> CompileError:
+        """The refusal of what would need a quantizer after or before an op."""
         return CompileError(
             f"node '{node_name(op)}' ({op.name}): missing quantizer: {why}; "
-            "add a QuantizeLinear/DequantizeLinear pair after it"
+            f"add a QuantizeLinear/DequantizeLinear pair {where} it"
         )
 
 
@@ -307,6 +340,7 @@ def _slice(array: NDArray[Any], start: int, size: int, axis: int) -> NDArray[Any
     return array if whole else compress(array.take(range(start, start + size), axis=axis))
 
 
-def _hint(op: Operation) -> str:
+def hint_of(op: Operation) -> str:
+    """What the blobs of an op are named after: its result."""
     result = op.results[0].name_hint if op.results else None
     return result or "out"

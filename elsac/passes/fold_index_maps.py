@@ -1,10 +1,11 @@
 """Fold index maps into what uses them: nobody needs to move a spike only to number it anew.
 
-Maps of maps become one map, probes and readouts read through them. (Dense synapses behind a Flatten
-need no map either: `convert-spiking-to-token` gives them the whole map as their window.) What
-remains becomes an actor of its own.
+Maps of maps become one map, or none if they undo each other; probes and readouts read through them.
+(Dense synapses behind a Flatten need no map either: `convert-spiking-to-token` gives them the whole
+map as their window.) What remains becomes an actor of its own.
 """
 
+import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp, SymbolRefAttr
 from xdsl.passes import ModulePass
@@ -44,6 +45,9 @@ def _fold_chain(op: spiking.IndexOp, blobs: Blobs) -> None:
     if not isinstance(source, spiking.IndexOp):
         return
     both = composed(blobs.get(op.index), blobs.get(source.index))
+    if op.output.type == source.input.type and np.array_equal(both, np.arange(both.size)):
+        Rewriter.replace_op(op, [], [source.input])
+        return
     why = f"{source.why.data}, {op.why.data}"
     name = blobs.put(both, op.output.name_hint or "index")
     shape = spiking.dims(op.output)

@@ -54,7 +54,7 @@ class Layouts:
         tall = lines[2] if lines else 1
         most = max(self.most_tiles, self.estimator.target.cores)
         for count in range(1, min(units, most) + 1):
-            part = Part(-(-units // count) * unit, tall, pes, 1)
+            part = Part(-(-units // count) * unit, tall, pes, 1, units % count == 0)
             option = self._option(actor, part, count, 1, tall)
             if self._fits(option):
                 return [option]
@@ -100,7 +100,8 @@ class Layouts:
                 for pe_lines in counts(min(pes, tall) if self.lines else 1, pes):
                     if pes % pe_lines:
                         continue
-                    part = Part(columns, tall, pes // pe_lines, pe_lines)
+                    even = units % column_tiles == 0 and lines % line_tiles == 0
+                    part = Part(columns, tall, pes // pe_lines, pe_lines, even)
                     yield self._option(actor, part, column_tiles, line_tiles, lines)
 
     def _option(

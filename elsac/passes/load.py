@@ -15,6 +15,7 @@ import numpy as np
 from elsac.context import Blobs
 from elsac.dialects import token
 from elsac.passes.capacity import Part
+from elsac.passes.factors import fan_in
 from elsac.runtime.packets import PacketFormat, expected_flits
 from elsac.targets import Target
 
@@ -78,6 +79,8 @@ class Load:
             return columns * window
         if isinstance(step, token.AddOp | token.TraceOp):
             return prod(step.map.window.values[0])  # a column follows its own column only
+        if isinstance(step, token.FactorOp):
+            return fan_in(step.product)
         return 1
 
 

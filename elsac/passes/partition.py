@@ -183,8 +183,11 @@ def joined(actors: tuple[token.ActorOp, ...]) -> dict[SSAValue, int]:
 
     for actor in actors:
         for value, step in zip(actor.inputs, list(actor.body.block.ops)[:-1], strict=True):
-            same = isinstance(step, token.AddOp) and step.map.sizes[0] == step.map.sizes[1]
-            if same and isinstance(value.owner, token.ActorOp):
+            if not isinstance(step, token.AddOp) or not isinstance(value.owner, token.ActorOp):
+                continue
+            inner, outer = step.map.sizes
+            # Tokens have no halos: any range of them may as well be read from several tiles.
+            if inner == outer and inner[1] > 1:
                 parent[root(value)] = root(actor.output)
     roots = {value: root(value) for value in parent}
     numbers = {r: n for n, r in enumerate(dict.fromkeys(roots.values()))}

@@ -17,13 +17,17 @@ from xdsl.passes import ModulePass
 from elsac.context import Blobs, CompileError, compiler_context, node_name
 from elsac.dialects import spiking
 from elsac.dialects.net import int_attr
-from elsac.passes.ranges import synapse_range, width
+from elsac.passes.ranges import product_range, synapse_range, width
 
 Bounds = tuple[NDArray[Any], NDArray[Any]]
+CHARGED = (spiking.NeuronOp, spiking.FunctionOp, spiking.ReadoutOp)
+"""Ops that hold a charge."""
 
 
 class ProveRanges(ModulePass):
-    """Annotate neurons and readouts with the range of their charge and the membrane width."""
+    """Annotate neurons, tracking nodes and readouts with the range of their charge and the membrane
+    width.
+    """
 
     name = "prove-ranges"
 
@@ -32,7 +36,7 @@ class ProveRanges(ModulePass):
         context = compiler_context(ctx)
         blobs = Blobs(op, context.store)
         for o in op.body.ops:
-            if not isinstance(o, spiking.NeuronOp | spiking.ReadoutOp):
+            if not isinstance(o, CHARGED):
                 continue
             if not isinstance(o.input.type, spiking.CurrentType):
                 continue
@@ -71,6 +75,12 @@ def current_bounds(value: SSAValue, blobs: Blobs) -> Bounds:
             size = int(np.prod(op.window.values[0])) if isinstance(op, spiking.SumPoolOp) else 1
             constants = [int(c) * size for c in blobs.get(op.constants)]
             return _columns([(min(c * lo, c * hi), max(c * lo, c * hi)) for c in constants])
+        case spiking.ProductOp() | spiking.MultiplyOp():
+            lo, hi = product_range(*(spiking.train_type(v).bounds for v in (op.left, op.right)))
+            terms = op.map.sizes[2] if isinstance(op, spiking.ProductOp) else 1
+            return _columns([(lo * terms, hi * terms)])
+        case spiking.SilenceOp():
+            return _columns([(0, 0)])
         case _:
             where = node_name(op) if isinstance(op, Operation) else "an argument"
             raise CompileError(f"node '{where}': no synapses that a range is known for")

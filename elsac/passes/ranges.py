@@ -26,6 +26,12 @@ def synapse_range(weights: NDArray[Any], bounds: Range) -> list[Range]:
     ]
 
 
+def product_range(left: Range, right: Range) -> Range:
+    """The least and greatest product of a number of each of two ranges."""
+    corners = [a * b for a in left for b in right]
+    return min(corners), max(corners)
+
+
 def width(lo: int, hi: int) -> int:
     """The least two's complement width that holds lo..hi, in bits."""
     return 1 + max(hi.bit_length() if hi >= 0 else 0, (-lo - 1).bit_length() if lo < 0 else 0)

@@ -171,8 +171,8 @@ def _step(use: Operation, part: SSAValue) -> token.Step:
 def _overlaps(step: token.Step, part: SSAValue, columns: Range, blobs: Blobs) -> bool:
     """Whether a stream has any channel that the columns of a tile can follow."""
     first, last = columns
-    if isinstance(step, token.ScatterOp):
-        return True  # its index map says
+    if isinstance(step, token.ScatterOp | token.FactorOp):
+        return True  # its index map says, or its product
     if isinstance(step, token.AccumulateOp):
         if (groups := step.groups.value.data) == 1:
             return True
@@ -184,8 +184,10 @@ def _overlaps(step: token.Step, part: SSAValue, columns: Range, blobs: Blobs) ->
 
 
 def group_size(op: token.ActorOp, blobs: Blobs) -> int:
-    """The columns that a tile may not divide."""
+    """The columns that a tile may not divide: whole groups, and whole rows of softmax and norm."""
     unit = 1
+    if isinstance(op.body.block.last_op, token.RowFunction):
+        return int(op.total.value.data)
     for step in op.body.block.ops:
         if isinstance(step, token.AccumulateOp) and step.groups.value.data > 1:
             outputs = blobs.type(step.weight).get_shape()[0]

@@ -4,10 +4,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from elsac.report.mapping import mapping_rows
 from elsac.report.tables import packet_text, pairs, table
+from elsac.runtime.energy.factors import elements
 from elsac.runtime.isa import BY_MNEMONIC, IsaError, decode
+from elsac.runtime.products import fields_of
 from elsac.runtime.program import Program
 
 _TABLE_OF = {"acc": "weights", "add": "constants"}
@@ -29,7 +32,8 @@ def program_info(program: Program, sections: Iterable[tuple[str, int, int, str]]
         ("code", f"{len(program.code):,} words"),
     ]
     layers = (
-        "layer", "threads", "cores", "neurons", "weights", "weight bits", "membrane bits", "tracer"
+        "layer", "threads", "cores", "neurons", "weights", "weight bits", "factors",
+        "membrane bits", "tracer",
     )  # fmt: skip
     parts = [
         pairs(about),
@@ -66,9 +70,21 @@ def _layer(program: Program, layer: int) -> tuple[object, ...]:
         neurons,
         weights,
         bits,
+        _factors(program, np.flatnonzero(program.threads["layer"] == layer)),
         int(chosen["membrane_bits"].max(initial=0)),
         f"{chosen['lo'].min(initial=0)}..{chosen['hi'].max(initial=0)}",
     )
+
+
+def _factors(program: Program, threads: NDArray[np.int64]) -> int:
+    """Return the delivered tracers of products that threads keep, each in all tiles that do."""
+    kept = 0
+    for product in map(fields_of, program.products[np.isin(program.products["thread"], threads)]):
+        thread = fields_of(program.threads[product["thread"]])
+        row, column = thread["row_base"], thread["column_base"]
+        rows, columns = range(row, row + thread["rows"]), range(column, column + thread["columns"])
+        kept += sum(elements(product, rows, columns))
+    return kept
 
 
 def _segments(program: Program, word: int) -> set[tuple[str, int]]:

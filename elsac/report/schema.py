@@ -168,7 +168,7 @@ _LAYER = _table(
         "name": _text, "neurons": _number, "spikes_positive": _number, "spikes_negative": _number,
         "sops": _number, "packets": _number, "flit_hops": _number, "steps": _number,
     },
-    {"spikes_per_step": _list(_number)},
+    {"spikes_per_step": _list(_number), "undecided": _number},
 )  # fmt: skip
 
 _TIMING = _table(

@@ -81,6 +81,7 @@ def run_summary(result: "RunResult", program: Program) -> str:
             f"{totals.spikes_negative:,} negative)",
         ),
         ("SOPs", f"{totals.sops:,}"),
+        *_rounding_row(result, program),
         ("packets", f"{totals.packets:,}  ({totals.flit_hops:,} flit hops)"),
         ("model", f"functional run; engine {result.engine}"),
         ("alphabet", f"{header.get('alphabet')} spikes, {header.get('coding')} input"),
@@ -95,6 +96,24 @@ def run_summary(result: "RunResult", program: Program) -> str:
         steps = [(i, f"{100 * a:.2f} %") for i, a in enumerate(result.accuracy_per_step, 1)]
         text += "\n\n" + table(("step", "accuracy"), steps)
     return text
+
+
+def _rounding_row(result: "RunResult", program: Program) -> list[tuple[str, str]]:
+    """Say whether tables decided every softmax and norm, where there are any."""
+    if not len(program.softmaxes) + len(program.norms):
+        return []
+    count = result.totals.undecided
+    if not count:
+        return [("rounding", "every softmax and norm decided: correctly rounded")]
+    layers = [layer.name for layer in result.layers if layer.undecided]
+    named = ", ".join(layers[:2]) + (f" and {len(layers) - 2} more" if len(layers) > 2 else "")
+    return [
+        (
+            "rounding",
+            f"NOT PROVED: {count:,} rows of {named}, whose levels may be one off; "
+            "compile with more --table-bits",
+        )
+    ]
 
 
 def program_summary(program: Program, path: str, size: int | None) -> str:

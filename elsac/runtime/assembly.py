@@ -12,13 +12,14 @@ import difflib
 import json
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime import isa
+from elsac.runtime.notes import NOTES
 from elsac.runtime.program import FORMAT_VERSION, Program
 from elsac.runtime.tables import (
     ARRAY_DTYPES,
@@ -34,7 +35,6 @@ _JSON: dict[str, type] = {"header": dict, "bindings": dict, "layers": list}
 _ROWS = [name for name, (dtype, _, _) in TABLES.items() if dtype.names]
 _BULK = [name for name, (dtype, _, _) in TABLES.items() if not dtype.names and name != "code"]
 _DTYPES = {dtype.name: dtype for dtype in ARRAY_DTYPES}
-_RULES = dict(enumerate(isa.EXIT_RULES))
 _WORD = "word"  # stands for a word that encodes no instruction
 
 
@@ -112,26 +112,7 @@ def _note(program: Program, table: str, index: int) -> str:
     """Return what an operand refers to, in a few words."""
     name = {"weights": "weight_segments", "constants": "constant_segments"}.get(table, table)
     rows = getattr(program, name)
-    return _NOTES[table](rows[index]) if 0 <= index < len(rows) else f"no such row of {name}"
-
-
-_NOTES: dict[str, Callable[[Any], str]] = {
-    "windows": lambda r: (
-        f"{r['in_height']}x{r['in_width']} to {r['out_height']}x{r['out_width']}, "
-        f"kernel {r['kernel_height']}x{r['kernel_width']}"
-    ),
-    "weights": lambda r: (
-        f"{r['taps']} taps, {r['inputs']} inputs from {r['first_input']}, "
-        f"{r['outputs_per_group']} outputs, {r['bits']} bits"
-    ),
-    "constants": lambda r: f"{r['inputs']} inputs from {r['first_input']}, {r['bits']} bits",
-    "stairs": lambda r: (
-        f"{r['columns']} columns of {r['levels']} levels from {r['lo']}, {r['classes']} classes"
-    ),
-    "maps": lambda r: f"{r['spines']} spines of {r['channels']} channels, {r['targets']} targets",
-    "logits": lambda r: f"{r['count']} of every row from column {r['first']}",
-    "decisions": lambda r: f"{_RULES.get(r['rule'], 'unknown rule')}, {r['values']} values",
-}
+    return NOTES[table](rows[index]) if 0 <= index < len(rows) else f"no such row of {name}"
 
 
 # Reading --------------------------------------------------------------------------------------

@@ -251,7 +251,7 @@ class Host:
         try:
             run_host(entry.head, env, self.arrays)
         except HostError as error:
-            raise RunError(str(error)) from None
+            raise InputError(f"input '{entry.name}': {error}") from None
         value = env[entry.head[-1]["outputs"][0]] if entry.head else env[entry.name]
         if value.shape[1:] != entry.tracer_shape:
             raise RunError(

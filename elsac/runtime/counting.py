@@ -11,7 +11,7 @@ from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
 
-COUNTS = ("spikes_positive", "spikes_negative", "sops", "packets", "flit_hops")
+COUNTS = ("spikes_positive", "spikes_negative", "sops", "packets", "flit_hops", "undecided")
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class LayerCounts:
     sops: int
     packets: int
     flit_hops: int
+    undecided: int
+    """Rows of softmax and norms whose tables leave a level open, in the last step of a sample."""
     steps: int
     """Steps until its last spike, the most over all samples."""
     spikes_per_step: list[float]

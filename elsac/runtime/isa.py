@@ -82,6 +82,10 @@ class Instruction:
 
 
 _WINDOW = Field("window", "c", "geometry of the im2col unit", "windows")
+_FACTOR = (
+    Field("product", "b", "which elements meet, and where the sums lie", "products"),
+    Field("base", "c", "added to the spine: its place in the factor"),
+)
 
 ISA: tuple[Instruction, ...] = (
     Instruction(
@@ -219,6 +223,68 @@ ISA: tuple[Instruction, ...] = (
         None,
         "End the sample if the running answer satisfies the exit registers: send the kill token to "
         "every core.",
+    ),
+    Instruction(
+        16,
+        "left",
+        _FACTOR,
+        Handler.SPIKES,
+        False,
+        "For each spike of the packet, an element of the left factor: add value * the delivered "
+        "tracers of the right factor that it meets to the membranes, then move its own delivered "
+        "tracer (MM-ss).",
+    ),
+    Instruction(
+        17,
+        "right",
+        _FACTOR,
+        Handler.SPIKES,
+        False,
+        "For each spike of the packet, an element of the right factor: add value * the delivered "
+        "tracers of the left factor that it meets to the membranes, then move its own delivered "
+        "tracer (MM-ss).",
+    ),
+    Instruction(
+        18,
+        "lcount",
+        _FACTOR,
+        Handler.END,
+        False,
+        "Count down, once each, the rows whose product needs the current spine of the left factor; "
+        "at zero run on-row.",
+    ),
+    Instruction(
+        19,
+        "rcount",
+        _FACTOR,
+        Handler.END,
+        False,
+        "Count down, once each, the rows whose product needs the current spine of the right "
+        "factor; at zero run on-row.",
+    ),
+    Instruction(
+        20,
+        "softmax",
+        (Field("softmax", "c", "table of exponentials and scale", "softmaxes"),),
+        Handler.ROW,
+        None,
+        "Move every tracer of the row towards the level of its charge's softmax.",
+    ),
+    Instruction(
+        21,
+        "norm",
+        (Field("norm", "c", "constants of a normalization", "norms"),),
+        Handler.ROW,
+        None,
+        "Move every tracer of the row towards the level of its normalized charge.",
+    ),
+    Instruction(
+        22,
+        "curve",
+        (Field("curve", "c", "breakpoints and levels", "curves"),),
+        Handler.ROW,
+        None,
+        "Move every tracer of the row towards the level that its charge has on a curve.",
     ),
 )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 CORE = np.dtype(
     [
@@ -148,6 +148,84 @@ MAP = np.dtype(
 )
 """An index map: (spine, channel) -> the (row, column) pairs that it feeds, in compressed rows."""
 
+PRODUCT = np.dtype(
+    [
+        ("thread", "<i4"),  # that forms it and keeps the delivered tracers of both factors
+        ("elementwise", "<i4"),  # 0: matrices for each head; 1: element by element
+        ("heads", "<i4"),
+        ("m", "<i4"),
+        ("k", "<i4"),
+        ("n", "<i4"),
+        ("left_columns", "<i4"),  # 1: the heads lie side by side, 0: one below the other
+        ("left_transposed", "<i4"),
+        ("right_columns", "<i4"),
+        ("right_transposed", "<i4"),
+        ("out_columns", "<i4"),
+        ("left_bits", "<i4"),  # two's complement width of the delivered tracers
+        ("right_bits", "<i4"),
+    ]
+)
+"""A product of two activations. For each head g, C[g] = A[g] B[g], A[g] m x k and B[g] k x n.
+
+Where A[g, i, l] lies in the left factor (spine, column): heads one below the other (g * m + i, l),
+side by side (i, g * k + l); transposed, the same of matrices k x m: (g * k + l, i), (l, g * m + i).
+So for B[g, l, j], and for C[g, i, j] in the layer's (row, column), never transposed. A thread holds
+the rows from its row_base and the columns from its column_base on; sums outside are not its own.
+
+Element by element, heads is 1, C is m x n (m rows, n columns), and k is 0. `left_columns` is then 1
+if the left factor has one column for all, `left_transposed` 1 if it has one row for all; so for the
+right one.
+"""
+
+SOFTMAX = np.dtype(
+    [
+        ("exps", "<i8"),  # first of the exponentials in Program.exponentials
+        ("entries", "<i4"),
+        ("shift", "<i4"),
+        ("multiplier", "<i8"),  # the quantizer's scale is multiplier / 2**shift
+        ("absent", "<i8"),  # index into Program.absent of [classes][n], or -1: all take part
+        ("classes", "<i4"),
+        ("row_class", "<i8"),  # index into Program.row_classes of `rows` class numbers, or -1
+    ]
+)
+"""A quantized softmax. With d the distance of a charge to the greatest of its row, e =
+exponentials[exps + d] (0 for d >= entries, and where absent is 1) and E the sum of the row's e, the
+level is e * 2**shift / (E * multiplier), rounded half to even, then within the thread's lo..hi.
+"""
+
+NORM = np.dtype(
+    [
+        ("offset", "<i8"),  # into Program.thresholds, [columns][levels]
+        ("signs", "<i8"),  # into Program.weights, [columns]: the sign of gamma
+        ("columns", "<i4"),
+        ("lo", "<i4"),  # the level below the first threshold
+        ("levels", "<i4"),
+        ("fraction", "<i4"),  # fractional bits of the thresholds
+        ("epsilon", "<i8"),  # in 2**-epsilon_bits
+        ("epsilon_bits", "<i4"),
+        ("rms", "<i4"),  # 1: neither mean nor variance, but the mean of squares
+    ]
+)
+"""A quantized normalization. With d charges A of a row: N = d * A - sum(A), W = d * sum(A * A) -
+sum(A)**2; for rms both without sum(A). A column's level is lo plus the number of thresholds T with
+sign * N * 2**fraction >= T * sqrt(W + epsilon / 2**epsilon_bits), a root of 0 counting as 1; NEVER
+and ALWAYS stand for plus and minus infinity.
+"""
+
+CURVE = np.dtype(
+    [
+        ("offset", "<i8"),  # into Program.thresholds, [classes][columns][pieces]
+        ("classes", "<i4"),
+        ("columns", "<i4"),
+        ("pieces", "<i4"),
+        ("row_class", "<i8"),  # index into Program.row_classes of `rows` class numbers, or -1
+        ("levels", "<i8"),  # index into Program.levels of pieces + 1 levels
+    ]
+)
+"""An element-wise function: the level of a charge is levels[i], i the number of its breakpoints
+that are not above it. Breakpoints do not decrease.
+"""
+
 LOGITS = np.dtype(
     [
         ("decision", "<i4"),  # to which they are reported
@@ -256,6 +334,10 @@ class Program:
     constant_segments: NDArray[Any] = field(default_factory=lambda: _empty(CONSTANTS))
     stairs: NDArray[Any] = field(default_factory=lambda: _empty(STAIRS))
     maps: NDArray[Any] = field(default_factory=lambda: _empty(MAP))
+    products: NDArray[Any] = field(default_factory=lambda: _empty(PRODUCT))
+    softmaxes: NDArray[Any] = field(default_factory=lambda: _empty(SOFTMAX))
+    norms: NDArray[Any] = field(default_factory=lambda: _empty(NORM))
+    curves: NDArray[Any] = field(default_factory=lambda: _empty(CURVE))
     routes: NDArray[Any] = field(default_factory=lambda: _empty(ROUTE))
     logits: NDArray[Any] = field(default_factory=lambda: _empty(LOGITS))
     decisions: NDArray[Any] = field(default_factory=lambda: _empty(DECISION))
@@ -266,6 +348,9 @@ class Program:
     row_orders: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     map_indptr: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
     map_targets: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))
+    exponentials: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64))
+    absent: NDArray[np.int8] = field(default_factory=lambda: _empty(np.int8))
+    levels: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     scales: NDArray[np.int64] = field(default_factory=lambda: _empty(np.int64, 0, 2))
     exps: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32))
     links: NDArray[np.int32] = field(default_factory=lambda: _empty(np.int32, 0, 2))

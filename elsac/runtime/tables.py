@@ -25,11 +25,15 @@ from elsac.runtime.packing import (
 from elsac.runtime.program import (
     CONSTANTS,
     CORE,
+    CURVE,
     DECISION,
     LOGITS,
     MAP,
+    NORM,
     PORT,
+    PRODUCT,
     ROUTE,
+    SOFTMAX,
     STAIRS,
     THREAD,
     WEIGHTS,
@@ -52,16 +56,23 @@ TABLES: dict[str, tuple[np.dtype[Any], tuple[int, ...], str]] = {
     "constant_segments": (CONSTANTS, (), "constant segments"),
     "stairs": (STAIRS, (), "threshold staircases"),
     "maps": (MAP, (), "index maps"),
+    "products": (PRODUCT, (), "products of two activations"),
+    "softmaxes": (SOFTMAX, (), "quantized softmaxes"),
+    "norms": (NORM, (), "quantized normalizations"),
+    "curves": (CURVE, (), "quantized functions of one number"),
     "routes": (ROUTE, (), "routes: thread to core"),
     "logits": (LOGITS, (), "parts of a running answer that threads report"),
     "decisions": (DECISION, (), "decisions to exit"),
-    "weights": (np.dtype("<i4"), (), "weights and constants, packed to their width"),
+    "weights": (np.dtype("<i4"), (), "weights, constants and signs, packed to their width"),
     "thresholds": (np.dtype("<i8"), (), "thresholds: bases, steps and codes"),
     "row_classes": (np.dtype("<i4"), (), "threshold class of every row"),
     "depends": (np.dtype("<i4"), (), "inputs that every row waits for"),
     "row_orders": (np.dtype("<i4"), (), "orders of the rows that wait for nothing"),
     "map_indptr": (np.dtype("<i8"), (), "row starts of the index maps"),
     "map_targets": (np.dtype("<i4"), (2,), "(row, column) targets of the index maps"),
+    "exponentials": (np.dtype("<i8"), (), "exponentials of the softmaxes"),
+    "absent": (np.dtype("i1"), (), "elements that take no part in a softmax"),
+    "levels": (np.dtype("<i4"), (), "levels of the curves"),
     "links": (np.dtype("<i4"), (2,), "(core, core) hops of the routes"),
     "scales": (np.dtype("<i8"), (2,), "(multiplier, bias) of reported logits"),
     "exps": (np.dtype("<i4"), (), "exponential tables"),
@@ -161,7 +172,8 @@ def encode(program: Program, name: str) -> bytes:
     array = check_table(name, getattr(program, name))
     if name == "weights":
         parts = []
-        for run in _weight_runs(program.weight_segments, program.constant_segments, array.size):
+        segments = {name: getattr(program, name) for name in _SEGMENTS}
+        for run in _weight_runs(segments, array.size):
             values = array[run.start : run.stop]
             if signed_bits(values) > run.bits:
                 low, high = -(1 << (run.bits - 1)), (1 << (run.bits - 1)) - 1
@@ -174,7 +186,9 @@ def encode(program: Program, name: str) -> bytes:
     if name == "thresholds":
         return b"".join(
             pack_stairs(array[start : start + neurons * levels].reshape(neurons, levels))
-            for start, neurons, levels in _stair_blocks(program.stairs, array.size)
+            for start, neurons, levels in _stair_blocks(
+                {name: getattr(program, name) for name in _STAIRS}, array.size
+            )
         )
     return array.tobytes()
 
@@ -187,7 +201,7 @@ def decode(name: str, data: bytes, shape: Sequence[int], tables: dict[str, Any])
     dtype, _, _ = TABLES[name]
     size = math.prod(shape)
     if name == "weights":
-        plan = _weight_runs(tables["weight_segments"], tables["constant_segments"], size)
+        plan = _weight_runs({name: tables[name] for name in _SEGMENTS}, size)
         if sum(packed_bytes(r.stop - r.start, r.bits) for r in plan) != len(data):
             raise ProgramError(f"weights: {size} packed elements do not take {len(data)} bytes")
         weights = np.zeros(size, dtype=dtype)
@@ -203,7 +217,7 @@ def decode(name: str, data: bytes, shape: Sequence[int], tables: dict[str, Any])
             raise ProgramError(f"thresholds: {size} of them do not fit {len(data)} bytes")
         thresholds = np.zeros(size, dtype=dtype)
         at = 0
-        for start, neurons, levels in _stair_blocks(tables["stairs"], size):
+        for start, neurons, levels in _stair_blocks({n: tables[n] for n in _STAIRS}, size):
             try:
                 block, at = unpack_stairs(data, at, neurons, levels)
             except PackingError as error:
@@ -213,14 +227,29 @@ def decode(name: str, data: bytes, shape: Sequence[int], tables: dict[str, Any])
     return np.frombuffer(data, dtype=dtype).reshape(shape).copy()
 
 
-def _weight_runs(weights: NDArray[Any], constants: NDArray[Any], length: int) -> list[Run]:
-    """Return the runs of equal width of `Program.weights`, from the two segment tables."""
+_SIGN_BITS = 2
+_SEGMENTS = {
+    "weight_segments": ("offset", ("taps", "inputs", "outputs_per_group")),
+    "constant_segments": ("offset", ("inputs",)),
+    "norms": ("signs", ("columns",)),
+}
+"""Tables whose rows name runs of `Program.weights`: the first element, and what makes the size."""
+_STAIRS = {
+    "stairs": ("classes", "columns", "levels"),
+    "norms": ("columns", "levels"),
+    "curves": ("classes", "columns", "pieces"),
+}
+"""Tables whose rows name runs of `Program.thresholds`: their shapes, the levels last."""
+
+
+def _weight_runs(tables: dict[str, NDArray[Any]], length: int) -> list[Run]:
+    """Return the runs of equal width of `Program.weights`, from the tables of segments."""
     spans = []
-    for kind, table in (("weight_segments", weights), ("constant_segments", constants)):
-        for index, row in enumerate(table.tolist()):
-            named = dict(zip(table.dtype.names or (), row, strict=True))
-            sizes = [named[k] for k in ("taps", "inputs", "outputs_per_group") if k in named]
-            start, bits = named["offset"], named["bits"]
+    for kind, (first, shape) in _SEGMENTS.items():
+        for index, row in enumerate(tables[kind].tolist()):
+            named = dict(zip(tables[kind].dtype.names or (), row, strict=True))
+            sizes = [named[k] for k in shape]
+            start, bits = named[first], named.get("bits", _SIGN_BITS)
             stop = start + math.prod(sizes)
             if min(sizes) < 0 or start < 0 or stop > length or not 1 <= bits <= 32:
                 raise ProgramError(
@@ -231,23 +260,24 @@ def _weight_runs(weights: NDArray[Any], constants: NDArray[Any], length: int) ->
     return runs(length, spans)
 
 
-def _stair_blocks(stairs: NDArray[Any], length: int) -> list[tuple[int, int, int]]:
-    """Cut `Program.thresholds` into (start, neurons, levels) blocks, from the staircase table.
+def _stair_blocks(tables: dict[str, NDArray[Any]], length: int) -> list[tuple[int, int, int]]:
+    """Cut `Program.thresholds` into (start, neurons, levels) blocks, from the tables of stairs.
 
     Segments that overlap an earlier one belong to it, or to the gap behind it; gaps are staircases
     of one level. So any table has blocks that cover it exactly once.
     """
     segments = set()
-    for index, row in enumerate(stairs.tolist()):
-        named = dict(zip(stairs.dtype.names or (), row, strict=True))
-        sizes = [named[k] for k in ("classes", "columns", "levels")]
-        start, stop = named["offset"], named["offset"] + math.prod(sizes)
-        if min(sizes) < 0 or start < 0 or stop > length:
-            raise ProgramError(
-                f"stairs[{index}]: thresholds {start} to {stop}; expected them within {length}"
-            )
-        if start < stop:
-            segments.add((start, -stop, sizes[0] * sizes[1], sizes[2]))
+    for kind, shape in _STAIRS.items():
+        for index, row in enumerate(tables[kind].tolist()):
+            named = dict(zip(tables[kind].dtype.names or (), row, strict=True))
+            sizes = [named[k] for k in shape]
+            start, stop = named["offset"], named["offset"] + math.prod(sizes)
+            if min(sizes) < 0 or start < 0 or stop > length:
+                raise ProgramError(
+                    f"{kind}[{index}]: thresholds {start} to {stop}; expected them within {length}"
+                )
+            if start < stop:
+                segments.add((start, -stop, math.prod(sizes[:-1]), sizes[-1]))
     blocks: list[tuple[int, int, int]] = []
     position = 0
     for start, stop, neurons, levels in sorted(segments):

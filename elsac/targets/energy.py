@@ -6,7 +6,7 @@ macros. A macro of an input queue is 16 words of 4 bits.
 
 from dataclasses import dataclass
 
-from elsac.targets.keys import area, choice, nanowatts, number, picojoules
+from elsac.targets.keys import area, choice, integer, nanowatts, number, picojoules
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,9 @@ class MacroKeys:
 
     memory_technology: str = choice("sram", "edram")
     """Which of the two sets of constants below counts."""
+
+    membrane_column_accesses: int = integer(1, 1024)
+    """Accesses to membrane memory for 16 membranes along a column, which products need."""
 
     sram_weight_read_pj: float = picojoules()
     sram_weight_write_pj: float = picojoules()
@@ -69,6 +72,14 @@ class BlockKeys:
     """The fire units of all circuits of a PE, once."""
     fire_leak_nw: float = nanowatts()
     fire_mm2: float = area()
+    softmax_pj: float = picojoules()
+    """The softmax unit of a router for `row_unit_elements` elements of a row."""
+    softmax_leak_nw: float = nanowatts()
+    softmax_mm2: float = area()
+    norm_pj: float = picojoules()
+    """Its normalization unit for as many."""
+    norm_leak_nw: float = nanowatts()
+    norm_mm2: float = area()
     im2col_pj: float = picojoules()
     """One spike in the im2col unit."""
     im2col_leak_nw: float = nanowatts()

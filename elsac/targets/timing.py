@@ -17,6 +17,12 @@ class TimingKeys:
     """Cycles that a PE takes to fire one row of up to `circuits_per_pe` columns."""
     skip_quiet_rows: int = integer(0, 1)
     """1: a row that sent nothing when it fired last and got no spike since is not fired again."""
+    softmax_cycles: int = integer(0, 1000)
+    """Cycles that the softmax unit of a router takes for `row_unit_elements` elements of a row."""
+    norm_cycles: int = integer(0, 1000)
+    """The same of its normalization unit."""
+    row_unit_elements: int = integer(1, 1 << 16)
+    """Elements of a row that these units take at once."""
     router_cycles: int = integer(0, 1000)
     """Cycles of a flit in each router that it passes."""
     link_bits: int = integer(1, 1 << 20)

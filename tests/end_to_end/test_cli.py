@@ -37,7 +37,7 @@ def save(path: Path, array: Any) -> Path:
 @pytest.mark.parametrize("level", ["qann", "spiking", "token", "elsa", "asm"])
 def test_text_levels(level: str, elsac: Run) -> None:
     text = elsac("compile", MLP, "--emit", level, "-o", "-").stdout
-    assert text.startswith(".elsac 3\n" if level == "asm" else "builtin.module {")
+    assert text.startswith(".elsac 4\n" if level == "asm" else "builtin.module {")
     assert level == "asm" or f"{level}." in text
 
 
@@ -359,7 +359,7 @@ def test_a_run_needs_no_part_of_the_compiler(program: Path) -> None:
 def test_a_broken_reader_ends_quietly(program: Path) -> None:
     command = f"{sys.executable} -m elsac disasm {program} | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    assert done.stdout == ".elsac 3\n"
+    assert done.stdout == ".elsac 4\n"
     assert "Traceback" not in done.stderr
 
 

@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given
 
@@ -77,6 +78,24 @@ def test_random_mappings_always_end(name: str, seed: int) -> None:
     for draw in range(3):
         target = cramped(program_target(chip.program), 10 * seed + draw)
         both(chip, outcome.activity, target)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_random_mappings_of_a_transformer_always_end(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tiles of rows and columns of its products, and its softmax and norms in rows."""
+    name = "digits_vit"
+    monkeypatch.setitem(NETWORKS, name, lambda: onnx.load(SAMPLES / f"{name}.onnx"))
+    chip = Chip(scattered(name, seed))
+    assert len(chip.program.products) > 4
+    with np.load(SAMPLES / "digits.npz") as file:
+        images: Inputs = {"image": file["image"][:1]}
+    outcome = chip.run(chip.rows(images)[0], activity=True)
+    assert outcome.activity is not None
+    timing, _ = both(chip, outcome.activity, cramped(program_target(chip.program), seed))
+    for kind in ("softmaxes", "norms", "delivered", "column_words"):
+        assert timing.counts[:, KINDS.index(kind)].any()
 
 
 @given(SEEDS)
@@ -164,7 +183,7 @@ def test_models_agree_at_low_load(name: str) -> None:
         assert abs(difference(chip, outcome.activity, easy(program_target(program)))) < 0.1
 
 
-@pytest.mark.parametrize("name", ["digits_cnn", "digits_mlp"])
+@pytest.mark.parametrize("name", ["digits_cnn", "digits_mlp", "digits_vit"])
 def test_models_agree_on_digits(name: str) -> None:
     target = load_target("elsa-6x6")
     program = compile_onnx(SAMPLES / f"{name}.onnx", target, Options(effort=0)).program

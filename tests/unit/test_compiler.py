@@ -130,6 +130,7 @@ def test_a_pipeline_is_text(target: str, effort: int, rule: str | None, coding: 
     assert dataclasses.asdict(neurons) == {
         "alphabet": options.shift_rule or load_target(target).spike_rule,
         "coding": options.coding,
+        "fraction": 24,
     }
     assert dataclasses.asdict(places) == {"method": "random", "effort": effort, "seed": 3}
     profile = {"profile": 'a "b".json', "sha256": None}
@@ -209,7 +210,7 @@ def test_lower_stops_where_it_is_told_and_reports() -> None:
     seen: list[str] = []
     spec = pipeline(context.target, Options())
     seconds = lower(ModuleOp([]), context, spec, "prove-ranges", lambda name, _: seen.append(name))
-    before = ["check-blobs", "fold", "convert-qann-to-spiking", "fold-index-maps"]
+    before = ["check-blobs", "fold", "fold-products", "convert-qann-to-spiking", "fold-index-maps"]
     assert seen == [*before, "prove-ranges"]
     assert [name for name in seconds if name not in (MODULES, AFTER)] == seen
 

@@ -18,8 +18,10 @@ sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
 import layers
 import speed
 from speed_picture import svg
+from speed_tokens import by_channel, line_of, unit_of
 from speed_turns import PEERS, Case, compared, differing, in_turns
 from speed_worker import Missing, Worker, can_import
+from zoo_networks import transformers
 
 from elsac.compiler import Options, compile_onnx
 from elsac.runtime.bindings import Host
@@ -118,15 +120,135 @@ def test_compared_finds_a_wrong_integer_and_a_wrong_step() -> None:
     ours = {"integers": {"out": [1, 2]}, "spikes_per_step": [3, 1]}
     same = {"integers": {"q": [1, 2]}, "spikes_per_step": [3, 1, 0]}
     assert all(compared(ours, same).values())
+    assert not compared(ours, same | {"integers": {"q": [1, 3]}})["agrees"]
     assert not compared(ours, same | {"integers": {"q": [1, 3]}})["same_integers"]
     assert not compared(ours, same | {"spikes_per_step": [3, 1, 1]})["same_spikes"]
     assert not compared(ours, same | {"spikes_per_step": [3]})["same_spikes"]
 
 
+def test_compared_says_how_far_a_peer_is_that_rounds() -> None:
+    ours = {"integers": {"out": [100, -300]}, "spikes_per_step": [300, 100]}
+    near = {"integers": {"q": [101, -300]}, "spikes_per_step": [301, 99, 1]}
+    found = compared(ours, near, rounds=True)
+    assert found["agrees"] and not found["same_integers"] and not found["same_spikes"]
+    assert (found["different_integers"], found["integers"]) == (1, 2)
+    assert found["integers_off"] == 1 / 400 and found["spikes_off"] == 3 / 400
+    assert not compared(ours, near)["agrees"]
+    far = near | {"integers": {"q": [100, -290]}}
+    assert not compared(ours, far, rounds=True)["agrees"]
+    assert not compared(ours, near | {"spikes_per_step": [300, 90]}, rounds=True)["agrees"]
+    assert "1 of 2 differ" in speed.answers(found)
+    assert speed.answers(compared(ours, ours, rounds=True)) == "yes"
+
+
+def test_a_unit_and_a_line_are_found_in_tables() -> None:
+    exps = np.rint(np.exp(-0.037 * np.arange(400)) * 2**24)
+    assert unit_of(exps) == pytest.approx(0.037, rel=1e-7)
+    never = 2.0**38
+    table = np.array([[-1.5, 0.5, 2.5], [-never, 0.25, never], [-never, -never, never]])
+    gain, offset = line_of(table, never, 4.0, -2)
+    z = np.linspace(-4, 4, 1001)
+    for row, a, b in zip(table, gain, offset, strict=True):
+        right = -2 + (z[:, None] >= row).sum(1)
+        assert np.array_equal(np.clip(np.floor(z * a + b), -2, 1), right)
+
+
+@pytest.mark.parametrize(
+    ("shape", "table", "each"),
+    [
+        ((5,), (3, 5), False),
+        ((5,), (3, 1), False),
+        ((4, 5), (3, 5), False),
+        ((4, 5), (3, 1, 5), False),
+        ((4, 5), (3, 4, 1), True),
+        ((5, 2, 2), (3, 5, 1, 1), False),
+        ((5, 2, 2), (3, 5, 2, 2), True),
+    ],
+)
+def test_thresholds_by_channel_and_by_place(
+    shape: tuple[int, ...], table: tuple[int, ...], each: bool
+) -> None:
+    stairs = np.arange(math.prod(table)).reshape(table)
+    found, places = by_channel(stairs, shape)
+    assert places == each
+    wide = stairs.reshape(3, *[1] * (len(shape) + 1 - len(table)), *table[1:])
+    whole = np.moveaxis(np.broadcast_to(wide, (3, *shape)), 1 if len(shape) == 3 else -1, -1)
+    right = whole.reshape(3, -1, 5)
+    got = found.reshape(3, -1, 5) if each else np.broadcast_to(found[:, None], right.shape)
+    assert np.array_equal(got, right)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """A small relative of the zoo's vision transformers."""
+    folder = tmp_path_factory.mktemp("transformer")
+    sizes = transformers.Transformer(1, 16, 2, 32, patch=112, classes=10)
+    model, given = transformers.build("vit", sizes, 1, 0)
+    (folder / "vit.onnx").write_bytes(model.SerializeToString())
+    target = load_target("elsa-8x8")
+    program = compile_onnx(folder / "vit.onnx", target, Options(effort=0)).program
+    assert program is not None
+    host = Host(program)
+    rows = [rows[0] for rows in host.tracers(host.check({None: given["image"]}))]
+    made = Case("vit", folder / "vit.onnx", target, program, rows, given["image"], folder)
+    made.write()
+    return made
+
+
+def test_peers_can_have_a_transformer(small: Case) -> None:
+    assert small.peers_can is None
+    with np.load(small.folder / "network.npz") as arrays:
+        ops = json.loads(str(arrays["ops"]))
+        assert {a for op in ops for a in (op.get("gain"), op.get("breakpoints")) if a} <= set(
+            arrays
+        )
+    assert {"product", "softmax", "norm", "curve", "silence"} <= {op["op"] for op in ops}
+
+
+def test_a_transformer_step_by_step_has_our_answers(small: Case) -> None:
+    keys = ["torch-loop", "torch-loop8", "torch-int8", "ort-single"]
+    found = in_turns(small, keys, 1, 1, sys.executable)
+    if "ort-single" in found["peers"]:
+        assert found["peers"]["ort-single"]["kernels"]
+    if "torch-loop" not in found["peers"]:
+        pytest.skip(found["missing"]["torch-loop"])
+    for key in ("torch-loop", "torch-loop8"):
+        peer = found["peers"][key]
+        assert peer["same_integers"] and peer["same_spikes"] and peer["rounds"]
+    assert "transformers" in found["missing"]["torch-int8"]
+
+
+def test_both_ways_to_a_product_are_equal(small: Case) -> None:
+    pytest.importorskip("torch")
+    from speed_torch_tokens import TokenLoop
+
+    for kind, other in (("loop", "spikes"), ("loop8", "integers")):
+        runner = TokenLoop(str(small.folder / "network.npz"), 30, kind)
+        answers = []
+        for way in ("tracers", other):
+            runner.ways = dict.fromkeys(runner.ways, way)
+            answers.append(runner.answer())
+        assert runner.ways and answers[0] == answers[1]
+
+
+def test_a_transformer_of_the_zoo_is_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = transformers.Transformer(1, 16, 2, 32, patch=112, classes=10)
+    monkeypatch.setitem(transformers.TRANSFORMERS, "tiny", sizes)
+    folders = ["--zoo", str(tmp_path / "zoo"), "--programs", str(tmp_path / "programs")]
+    arguments = speed.parsed(["--networks", "tiny", "--also", *folders, "--threads", "1"])
+    case = speed.prepare("tiny", arguments, tmp_path)
+    assert case.peers_can is None and case.image.shape == (1, 3, 224, 224)
+    facts = {"steps": 2, "sops": 10, "neuron_spikes": 4, "neurons": 2}
+    work = speed.workload("tiny", facts)
+    assert work["macs"] == sizes.macs and work["spikes_per_neuron_and_step"] == 1.0
+
+
 def test_table_and_picture(measured: dict[str, Any]) -> None:
     peers = dict.fromkeys(["torch-loop", "ort-batch"])
     fake = {"steps": 9, "wall_s": 0.5, "cpu_s": 0.4, "ratio_wall": 5.0, "ratio_cpu": 4.0}
-    same = {"same_integers": True, "same_spikes": False}
+    same = {"same_integers": True, "same_spikes": False, "agrees": False}
     run = measured | {"peers": {key: fake | same for key in peers}}
     work = {"steps": 9, "sops": 10**9, "macs": 10**9, "share_of_dense": 0.1}
     console = Console(width=120, record=True)

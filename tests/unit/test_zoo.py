@@ -214,6 +214,7 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
 def test_same_arguments_same_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(script, "TRANSFORMERS", {})
     for folder, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         call(monkeypatch, "all", "--output", str(tmp_path / folder), "--seed", seed)
     assert capsys.readouterr().out.count("off their profile") == 3

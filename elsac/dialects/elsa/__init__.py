@@ -7,6 +7,13 @@ word. Bulk data stay in blobs.
 
 from xdsl.ir import Dialect
 
+from elsac.dialects.elsa.functions import (
+    CurveOp,
+    NormOp,
+    ProductOp,
+    SoftmaxOp,
+    product_fields,
+)
 from elsac.dialects.elsa.instructions import INSTRUCTIONS, InstructionOp, check_handler, instruction
 from elsac.dialects.elsa.tables import (
     ConstantsOp,
@@ -25,20 +32,25 @@ __all__ = [
     "INSTRUCTIONS",
     "ConstantsOp",
     "CoreOp",
+    "CurveOp",
     "DecisionOp",
     "Elsa",
     "InputOp",
     "InstructionOp",
     "LogitsOp",
     "MapOp",
+    "NormOp",
     "PortOp",
+    "ProductOp",
     "ReadingOp",
+    "SoftmaxOp",
     "StairsOp",
     "ThreadOp",
     "WeightsOp",
     "WindowOp",
     "check_handler",
     "instruction",
+    "product_fields",
 ]
 
 Elsa = Dialect(
@@ -49,6 +61,10 @@ Elsa = Dialect(
         ConstantsOp,
         StairsOp,
         MapOp,
+        ProductOp,
+        SoftmaxOp,
+        NormOp,
+        CurveOp,
         DecisionOp,
         LogitsOp,
         CoreOp,

@@ -10,7 +10,16 @@ from xdsl.ir import Dialect
 
 from elsac.dialects.net import dims
 from elsac.dialects.qann.edges import DequantizeOp, InputOp, OutputOp, ProbeOp, QuantizeOp
+from elsac.dialects.qann.functions import (
+    ConstantOp,
+    CurveOp,
+    FunctionOp,
+    NormOp,
+    SoftmaxOp,
+    rational,
+)
 from elsac.dialects.qann.linear import ConvOp, MatmulOp, SumPoolOp
+from elsac.dialects.qann.products import MultiplyOp, ProductOp
 from elsac.dialects.qann.real import AddOp, AffineOp, ClipOp, OffsetOp, ScaleOp
 from elsac.dialects.qann.structure import ConcatOp, IndexOp, MaxPoolOp
 from elsac.dialects.qann.types import (
@@ -33,6 +42,9 @@ Qann = Dialect(
         ConvOp,
         MatmulOp,
         SumPoolOp,
+        ProductOp,
+        MultiplyOp,
+        ConstantOp,
         DequantizeOp,
         ScaleOp,
         OffsetOp,
@@ -43,6 +55,9 @@ Qann = Dialect(
         ConcatOp,
         AffineOp,
         QuantizeOp,
+        SoftmaxOp,
+        NormOp,
+        CurveOp,
         ProbeOp,
         OutputOp,
     ],
@@ -56,25 +71,33 @@ __all__ = [
     "AnyTensor",
     "ClipOp",
     "ConcatOp",
+    "ConstantOp",
     "ConvOp",
+    "CurveOp",
     "DequantizeOp",
+    "FunctionOp",
     "IndexOp",
     "InputOp",
     "MatmulOp",
     "MaxPoolOp",
+    "MultiplyOp",
+    "NormOp",
     "OffsetOp",
     "OutputOp",
     "ProbeOp",
+    "ProductOp",
     "Qann",
     "QuantizeOp",
     "RealType",
     "ScaleOp",
+    "SoftmaxOp",
     "SumPoolOp",
     "TracerType",
     "check_same_scale",
     "dims",
     "elements",
     "parse_scale",
+    "rational",
     "reshaped",
     "scale_text",
     "tensor_type",

@@ -11,7 +11,9 @@ from xdsl.ir import Dialect
 
 from elsac.dialects.net import dims
 from elsac.dialects.spiking.edges import InputOp, ProbeOp, ReadoutOp
+from elsac.dialects.spiking.functions import CurveOp, FunctionOp, NormOp, SoftmaxOp
 from elsac.dialects.spiking.neurons import ConcatOp, IndexOp, MaxPoolOp, NeuronOp
+from elsac.dialects.spiking.products import MultiplyOp, ProductOp, SilenceOp
 from elsac.dialects.spiking.synapses import ConvOp, DenseOp, JoinOp, RelayOp, SumPoolOp
 from elsac.dialects.spiking.types import (
     Alphabet,
@@ -34,8 +36,14 @@ Spiking = Dialect(
         DenseOp,
         SumPoolOp,
         RelayOp,
+        ProductOp,
+        MultiplyOp,
+        SilenceOp,
         JoinOp,
         NeuronOp,
+        SoftmaxOp,
+        NormOp,
+        CurveOp,
         MaxPoolOp,
         IndexOp,
         ConcatOp,
@@ -54,15 +62,22 @@ __all__ = [
     "ConcatOp",
     "ConvOp",
     "CurrentType",
+    "CurveOp",
     "DenseOp",
+    "FunctionOp",
     "IndexOp",
     "InputOp",
     "JoinOp",
     "MaxPoolOp",
+    "MultiplyOp",
     "NeuronOp",
+    "NormOp",
     "ProbeOp",
+    "ProductOp",
     "ReadoutOp",
     "RelayOp",
+    "SilenceOp",
+    "SoftmaxOp",
     "Spiking",
     "SumPoolOp",
     "TrainType",

@@ -1,6 +1,6 @@
 """Actors, what feeds them, what is read of them, and how their spikes travel."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from xdsl.dialects.builtin import (
     I64,
@@ -15,7 +15,6 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.ir import (
-    Attribute,
     Block,
     Region,
     SSAValue,
@@ -33,6 +32,13 @@ from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import int_attr
 from elsac.dialects.spiking import CodingAttr
+from elsac.dialects.token.functions import (
+    CurveOp,
+    NormOp,
+    RowFunction,
+    SoftmaxOp,
+    check_factors,
+)
 from elsac.dialects.token.steps import FireOp, FlowOp, HoldOp, MaximumOp, Step
 from elsac.dialects.token.types import (
     Place,
@@ -43,6 +49,12 @@ from elsac.dialects.token.types import (
     rates,
     stream,
 )
+
+End = FireOp | SoftmaxOp | NormOp | CurveOp | MaximumOp | FlowOp | HoldOp
+"""How the rows of an actor fire."""
+
+Charged = FireOp | SoftmaxOp | NormOp | CurveOp | FlowOp | HoldOp
+"""Ends of rows that have membranes: all but those of a max-pool."""
 
 _WHERE = (
     " (`rates` $rates^)? (`core` $core^)? (`place` $place^)? (`routes` $routes^)?"
@@ -193,8 +205,13 @@ class ActorOp(IRDLOperation):
             raise VerifyException(
                 "the body of an actor has one argument for each stream that it reads"
             )
-        if not isinstance(self.body.block.last_op, FireOp | MaximumOp | FlowOp | HoldOp):
-            raise VerifyException("the body of an actor ends in fire, maximum, flow or hold")
+        if not isinstance(self.body.block.last_op, End):
+            raise VerifyException(
+                "the body of an actor ends in fire, softmax, norm, curve, maximum, flow or hold"
+            )
+        whole = (first, last) == (0, self.total.value.data)
+        if isinstance(self.body.block.last_op, RowFunction) and not whole:
+            raise VerifyException("a softmax or a norm needs whole rows: all columns of the layer")
         # Code generation pairs streams and steps by their order.
         steps, arguments = list(self.body.block.ops)[:-1], self.body.block.args
         reads = [s.operands[0] if isinstance(s, Step) else None for s in steps]
@@ -204,6 +221,7 @@ class ActorOp(IRDLOperation):
             raise VerifyException(
                 "the body of an actor has one step for each stream that it reads, in their order"
             )
+        check_factors(steps, self.layer_rows, self.total.value.data)
 
 
 def _check_place(op: ActorOp | SourceOp) -> None:
@@ -297,54 +315,3 @@ class ReadoutOp(IRDLOperation):
     def verify_(self) -> None:
         if (self.factor is None) == (self.zero is None):
             raise VerifyException("a readout has factor and offset, or zero and element type")
-
-
-@irdl_op_definition
-class PacketFormatOp(IRDLOperation):
-    """How spikes are bundled on the mesh: the widths of a flit's fields in bits, and the spikes
-    that one holds.
-    """
-
-    name = "token.packet_format"
-    kind = prop_def(StringAttr)
-    flit = prop_def(IntegerAttr[I64])
-    fields = prop_def(DictionaryAttr)
-    capacity = prop_def(IntegerAttr[I64])
-    assembly_format = "$kind `flit` $flit `fields` $fields `capacity` $capacity attr-dict"
-
-    def __init__(self, kind: str, flit: int, fields: dict[str, int], capacity: int) -> None:
-        super().__init__(
-            properties={
-                "kind": StringAttr(kind),
-                "flit": int_attr(flit),
-                "fields": DictionaryAttr({k: int_attr(v) for k, v in fields.items()}),
-                "capacity": int_attr(capacity),
-            }
-        )
-
-    def verify_(self) -> None:
-        if self.capacity.value.data < 1:
-            raise VerifyException("a flit holds at least one spike")
-
-
-@irdl_op_definition
-class ClaimOp(IRDLOperation):
-    """What a pass says of the mapping that it made: numbers that `verify-mapping` computes again
-    from the rest of the module, and the bounds and limits they were reached with.
-
-    `token.claim "placement" {flit_hops = 10 : i64, bound = 10 : i64, method = "anneal"}`
-    """
-
-    name = "token.claim"
-    subject = prop_def(StringAttr)
-    figures = prop_def(DictionaryAttr)
-    assembly_format = "$subject $figures attr-dict"
-
-    def __init__(self, subject: str, figures: Mapping[str, Attribute | int | str]) -> None:
-        attributes = {
-            key: int_attr(v) if isinstance(v, int) else StringAttr(v) if isinstance(v, str) else v
-            for key, v in figures.items()
-        }
-        super().__init__(
-            properties={"subject": StringAttr(subject), "figures": DictionaryAttr(attributes)}
-        )

@@ -26,6 +26,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import int_attr
 from elsac.dialects.spiking import AlphabetAttr
+from elsac.dialects.token.functions import FactorOp
 from elsac.dialects.token.types import MapAttr, StreamType, stream
 
 
@@ -164,7 +165,7 @@ class TraceOp(IRDLOperation):
         check_map(self.input, self.map, self.spine)
 
 
-Step = AccumulateOp | AddOp | ScatterOp | TraceOp
+Step = AccumulateOp | AddOp | ScatterOp | TraceOp | FactorOp
 """What the body of an actor does with a stream."""
 
 

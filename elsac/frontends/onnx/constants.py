@@ -11,7 +11,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from elsac.frontends.onnx.model import first_line
-from elsac.frontends.onnx.node import Node, is_batch_multiple
+from elsac.frontends.onnx.node import BATCH, Node, is_batch_multiple
 from elsac.frontends.onnx.values import Constant, Quantized
 
 INTEGERS: dict[str, tuple[int, int]] = {
@@ -25,6 +25,7 @@ INTEGERS: dict[str, tuple[int, int]] = {
 
 _RANDOM = ("RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli")
 _SIZED = ("ConstantOfShape", "Expand", "Tile", "Range")
+_SIZE_INPUT = {"ConstantOfShape": 0, "Expand": 1, "Tile": 1}
 _SAME_ORDER = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze")
 
 
@@ -33,16 +34,20 @@ def fold(node: Node, inputs: list[Constant | None], opset: int) -> list[Constant
     if node.op == "Constant":
         return [Constant(node.outputs[0], constant_array(node))]
     given = [c for c in inputs if c is not None]
+    batched = any(c.batched for c in given)
     if node.op == "QuantizeLinear":
-        return [Constant(node.outputs[0], _quantized(node, inputs))]
+        return [Constant(node.outputs[0], _quantized(node, inputs), batched=batched)]
     if node.op == "DequantizeLinear":
-        return [dequantized(node, *_three(inputs))]
+        return [replace(dequantized(node, *_three(inputs)), batched=batched)]
     if node.op in _RANDOM:
         raise node.error("random numbers are no constants; store them as an initializer")
     if node.op in _SIZED and any(_has_batch(c) for c in given):
-        raise node.error("a constant of the size of the batch is not supported; use broadcasting")
+        given, batched = [_for_one(node, c) for c in given], True
     arrays = _evaluate(node, {c.name: c.array for c in given}, opset)
-    outputs = [Constant(n, a) for n, a in zip(node.outputs, arrays, strict=False)]
+    outputs = [
+        Constant(n, a, batched=batched and a.shape[:1] == (1,))
+        for n, a in zip(node.outputs, arrays, strict=False)
+    ]
     if given and given[0].quantized is not None and len(outputs) == 1:
         outputs = [replace(outputs[0], quantized=_moved(node, given[0], outputs[0].array))]
     return outputs
@@ -51,6 +56,20 @@ def fold(node: Node, inputs: list[Constant | None], opset: int) -> list[Constant
 def _three(inputs: list[Constant | None]) -> tuple[Constant, Constant, Constant | None]:
     assert inputs[0] is not None and inputs[1] is not None
     return inputs[0], inputs[1], inputs[2] if len(inputs) > 2 else None
+
+
+def _for_one(node: Node, constant: Constant) -> Constant:
+    """The size of a constant that repeats for each sample, for one sample."""
+    if not _has_batch(constant):
+        return constant
+    sizes = constant.integers
+    place = _SIZE_INPUT.get(node.op)
+    batch_first = sizes[0] == BATCH and not any(is_batch_multiple(d) for d in sizes[1:])
+    if place is None or node.inputs[place] != constant.name or not batch_first:
+        raise node.error(
+            "a constant of the size of the batch is not supported, but as axis 0; use broadcasting"
+        )
+    return replace(constant, array=np.array([1, *sizes[1:]], constant.array.dtype))
 
 
 def _has_batch(constant: Constant) -> bool:
@@ -161,6 +180,8 @@ def _moved(node: Node, source: Constant, result: NDArray[Any]) -> Quantized | No
         perm = [int(p) for p in node.get("perm", reversed(range(old.integers.ndim)))]
         axis = perm.index(old.axis) if old.scale.size > 1 else 0
         return replace(old, integers=old.integers.transpose(perm), axis=axis)
+    if node.op == "Expand" and old.scale.size == 1:
+        return replace(old, integers=np.broadcast_to(old.integers, result.shape), axis=0)
     if node.op not in _SAME_ORDER:
         return None
     integers = old.integers.reshape(result.shape)

@@ -1,5 +1,6 @@
 """Sums, products by constants, and bounds: what needs no rounding."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -7,12 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.frontends.onnx.attention import lowered, multiply
+from elsac.frontends.onnx.functions import affine, bounded, curved, waiting
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.node import Node
-from elsac.frontends.onnx.values import Constant, Real, Tensor, minimal
+from elsac.frontends.onnx.values import (
+    Constant,
+    Curve,
+    Function,
+    Movable,
+    Real,
+    Tensor,
+    minimal,
+)
 
 
-def relu(imp: Importer, node: Node) -> Real | Tensor:
+def relu(imp: Importer, node: Node) -> Movable:
     """Relu of reals, or of signed integers whose zero point is 0."""
     value = imp.value(node, 0)
     if isinstance(value, Tensor) and value.zero != 0:
@@ -23,26 +34,29 @@ def relu(imp: Importer, node: Node) -> Real | Tensor:
     return _bounded(imp, node, Fraction(0), None)
 
 
-def clip(imp: Importer, node: Node) -> Real | Tensor:
+def clip(imp: Importer, node: Node) -> Movable:
     """Clip by constants, of reals or of integers."""
     return _bounded(imp, node, _bound(imp, node, 1, "min"), _bound(imp, node, 2, "max"))
 
 
-def maximum(imp: Importer, node: Node) -> Real | Tensor:
+def maximum(imp: Importer, node: Node) -> Real | Function:
     """Max of an activation and a constant number."""
     return _against_constant(imp, node, lower=True)
 
 
-def minimum(imp: Importer, node: Node) -> Real | Tensor:
+def minimum(imp: Importer, node: Node) -> Real | Function:
     """Min of an activation and a constant number."""
     return _against_constant(imp, node, lower=False)
 
 
-def _against_constant(imp: Importer, node: Node, *, lower: bool) -> Real | Tensor:
+def _against_constant(imp: Importer, node: Node, *, lower: bool) -> Real | Function:
     kinds = [isinstance(imp.value(node, i), Constant) for i in range(len(node.inputs))]
     if sorted(kinds) != [False, True]:
         raise node.error("only one activation and one constant number are supported; use Clip")
     bound = _bound(imp, node, kinds.index(True), "bound")
+    function = waiting(imp, node)
+    if function is not None:
+        return bounded(function, bound, None) if lower else bounded(function, None, bound)
     real = imp.real(node, kinds.index(False))
     return imp.clip(real, bound, None) if lower else imp.clip(real, None, bound)
 
@@ -64,8 +78,10 @@ def _bound(imp: Importer, node: Node, index: int, what: str) -> Fraction | None:
     return Fraction(constant.exact().reshape(-1)[0])
 
 
-def _bounded(imp: Importer, node: Node, lo: Fraction | None, hi: Fraction | None) -> Real | Tensor:
+def _bounded(imp: Importer, node: Node, lo: Fraction | None, hi: Fraction | None) -> Movable:
     value = imp.value(node, 0)
+    if isinstance(value, Function):
+        return bounded(value, lo, hi)
     if not isinstance(value, Tensor):
         return imp.clip(imp.real(node, 0), lo, hi)
     scale = value.type.fraction
@@ -76,23 +92,33 @@ def _bounded(imp: Importer, node: Node, lo: Fraction | None, hi: Fraction | None
     return Tensor(tracers, value.zero, value.element_type)
 
 
-def add(imp: Importer, node: Node) -> Real:
+def add(imp: Importer, node: Node) -> Real | Function:
     """Add of activations and constants."""
     return _sum(imp, node, [1] * len(node.inputs))
 
 
-def sub(imp: Importer, node: Node) -> Real:
+def sub(imp: Importer, node: Node) -> Real | Function:
     """Sub of activations and constants."""
     return _sum(imp, node, [1, -1])
 
 
-def neg(imp: Importer, node: Node) -> Real:
+def neg(imp: Importer, node: Node) -> Real | Function:
     """Neg."""
+    function = waiting(imp, node)
+    if function is not None:
+        return affine(imp, node, function, signs=(-1, 1))
     return imp.scale(imp.real(node, 0), _number(-1), "minus")
 
 
-def _sum(imp: Importer, node: Node, signs: list[int]) -> Real:
+def _sum(imp: Importer, node: Node, signs: list[int]) -> Real | Function:
     values = [imp.value(node, i) for i in range(len(node.inputs))]
+    function = waiting(imp, node)
+    if function is not None:
+        result = affine(imp, node, function, signs=(signs[values.index(function)], 1))
+        for value, sign in zip(values, signs, strict=True):
+            if isinstance(value, Constant):
+                result = affine(imp, node, result, plus=value, signs=(1, sign))
+        return result
     places = [i for i, value in enumerate(values) if not isinstance(value, Constant)]
     reals = [imp.real(node, i) for i in places]
     if len(reals) > 1:
@@ -105,24 +131,45 @@ def _sum(imp: Importer, node: Node, signs: list[int]) -> Real:
     for index, sign in enumerate(signs):
         value = values[index]
         if isinstance(value, Constant):
+            if sign > 0:
+                value = replace(value, array=lowered(value.array))
             total, array = operand(imp, node, total, value)
             total = imp.offset(total, array * sign, f"{node.name}_offset")
     return total
 
 
-def mul(imp: Importer, node: Node) -> Real:
-    """Mul of an activation by a constant."""
+def mul(imp: Importer, node: Node) -> Real | Function:
+    """Mul of activations, or by a constant."""
     kinds = [isinstance(imp.value(node, i), Constant) for i in range(2)]
     if True not in kinds:
-        raise node.error("a product of two activations is not supported; one must be a constant")
+        if node.inputs[0] == node.inputs[1]:
+            return curved(imp, node, imp.real(node, 0), Curve("square"))
+        return multiply(imp, node)
     factor = imp.constant(node, kinds.index(True), "factor")
+    function = waiting(imp, node)
+    if function is not None:
+        return affine(imp, node, function, by=factor)
     real, array = operand(imp, node, imp.real(node, kinds.index(False)), factor)
     return imp.scale(real, array, f"{node.name}_factor")
 
 
-def div(imp: Importer, node: Node) -> Real:
+def power(imp: Importer, node: Node) -> Function:
+    """Pow by 2."""
+    exponent = imp.constant(node, 1, "exponent")
+    if exponent.array.size != 1 or float(exponent.array.item()) != 2:
+        raise node.error(
+            f"the exponent '{exponent.name}' is not 2; only squares are supported before the last "
+            "quantizer"
+        )
+    return curved(imp, node, imp.real(node, 0), Curve("square"))
+
+
+def div(imp: Importer, node: Node) -> Real | Function:
     """Div of an activation by a constant: times its exact reciprocal."""
     divisor = imp.constant(node, 1, "divisor")
+    function = waiting(imp, node)
+    if function is not None:
+        return affine(imp, node, function, by=divisor, inverse=True)
     real, array = operand(imp, node, imp.real(node, 0), divisor)
     if (array == 0).any():
         raise node.error(f"the divisor '{node.inputs[1]}' holds 0; remove the division")

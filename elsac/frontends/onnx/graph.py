@@ -3,28 +3,42 @@
 from typing import Any
 
 import numpy as np
+from onnx.helper import tensor_dtype_to_np_dtype
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import VerifyException
 
 from elsac.context import CompileError, CompilerContext
+from elsac.frontends.onnx.abbreviations import expanded
 from elsac.frontends.onnx.constants import fold, output_type
+from elsac.frontends.onnx.functions import FUNCTIONS
 from elsac.frontends.onnx.importer import Importer, hint
+from elsac.frontends.onnx.late_reshapes import late_reshapes
 from elsac.frontends.onnx.model import DYNAMIC_QUANTIZATION, Network, first_line, unsupported
 from elsac.frontends.onnx.node import BATCH, Node
 from elsac.frontends.onnx.partition import (
     chip_only_behind,
-    expanded,
     host_quantizers,
     live,
     on_host,
     reads_inputs,
     rounds,
 )
+from elsac.frontends.onnx.patterns import recognized
 from elsac.frontends.onnx.quantization import parameters
-from elsac.frontends.onnx.structure import shape_of
 from elsac.frontends.onnx.table import IMPORTERS, known
-from elsac.frontends.onnx.tail import HEAD_OPERATORS, Tail, host_node
-from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor, Value
+from elsac.frontends.onnx.tail import HEAD_OPERATORS, Tail, host_array, host_node
+from elsac.frontends.onnx.turned import TURNS, through
+from elsac.frontends.onnx.values import (
+    Constant,
+    Deferred,
+    Function,
+    HostInput,
+    Real,
+    Tensor,
+    Turned,
+    Value,
+    shape_of,
+)
 
 _LINEAR = frozenset(
     "Conv Gemm MatMul AveragePool GlobalAveragePool ReduceMean ReduceSum QGemm".split()
@@ -54,7 +68,7 @@ def import_graph(
     network: Network, ctx: CompilerContext
 ) -> tuple[ModuleOp, dict[str, Any], dict[str, Any]]:
     """The module, the host's part and its arrays. Raises CompileError."""
-    network = expanded(network)
+    network = late_reshapes(recognized(expanded(network)))
     if not any(reads_inputs(n) or n.op in DYNAMIC_QUANTIZATION for n in network.nodes):
         raise CompileError(
             f"network '{network.name}': missing quantizer: the file contains no QuantizeLinear; "
@@ -73,7 +87,7 @@ class _Walk:
         for name, array in network.constants.items():
             self.imp.values[name] = Constant(name, array)
         for port in network.inputs:
-            self.imp.values[port.name] = HostInput(port.name, port.name)
+            self.imp.values[port.name] = HostInput(port.name, port.name, port.dtype)
         self.live = live(network)
         self.behind = chip_only_behind(self.live)
         self.late = host_quantizers(self.live, (p.name for p in network.inputs), self.behind)
@@ -127,6 +141,9 @@ class _Walk:
         if sources and not reads_inputs(node):
             return [self._head(node, varying)]
         if node.name not in self.body and not sources:
+            if node.op in TURNS and any(isinstance(v, Turned) for v in varying):
+                return self._integers(node)
+            varying = [v.value if isinstance(v, Turned) else v for v in varying]
             if on_host(node) and _cheap(node, varying):
                 return self._integers(node)
             if not self._on_chip(node, varying):
@@ -138,6 +155,10 @@ class _Walk:
         return self._imported(node)
 
     def _imported(self, node: Node) -> list[Value]:
+        turned = through(self.imp, node, self._plain)
+        return self._plain(node) if turned is None else turned
+
+    def _plain(self, node: Node) -> list[Value]:
         result = IMPORTERS[node.key].function(self.imp, node)
         return result if isinstance(result, list) else [result]
 
@@ -164,8 +185,13 @@ class _Walk:
         dims: list[int]
         if isinstance(value, Constant):
             dims = list(value.array.shape)
-        elif isinstance(value, Tensor | Real):
+            dims = [BATCH, *dims[1:]] if value.batched else dims
+        elif isinstance(value, Tensor | Real | Function):
             dims = [BATCH, *shape_of(value)]
+        elif isinstance(value, Turned):
+            dims = list(value.index.shape)
+            if value.at >= 0:
+                dims[value.at] *= BATCH
         else:
             known = self.network.shapes.get(name)
             if not known or None in known[1:]:
@@ -179,15 +205,34 @@ class _Walk:
         return Constant(node.outputs[0], np.array(dims[start:end], np.int64))
 
     def _head(self, node: Node, varying: list[Value]) -> HostInput:
-        value = varying[0]
-        alone = len(varying) == 1 and isinstance(value, HostInput)
-        if alone and node.domain == "" and node.op in HEAD_OPERATORS:
-            assert isinstance(value, HostInput)
-            return HostInput(value.source, node.outputs[0], (*value.head, node))
+        hosted = [v for v in varying if isinstance(v, HostInput)]
+        if len(hosted) == len(varying) and node.domain == "" and node.op in HEAD_OPERATORS:
+            return self._joined(node, hosted)
         if node.key not in IMPORTERS and not on_host(node):
             raise unsupported(node, known())
         name = next(i for i in node.inputs if isinstance(self.imp.values.get(i), HostInput))
         raise self.imp.missing_quantizer(node, name)
+
+    def _joined(self, node: Node, hosted: list[HostInput]) -> HostInput:
+        """A node of the host before the first quantizer, behind all that its inputs need."""
+        first = hosted[0]
+        other = next((v.source for v in hosted if v.source != first.source), None)
+        if other is not None:
+            raise node.error(
+                f"it joins the graph inputs '{first.source}' and '{other}' before the first "
+                "quantizer; add QuantizeLinear/DequantizeLinear to each of its inputs"
+            )
+        head = list(first.head)
+        head += [n for v in hosted[1:] for n in v.head if n not in head]
+        dtype = first.dtype
+        if node.op == "Cast":
+            dtype = np.dtype(tensor_dtype_to_np_dtype(int(node.get("to"))))
+        elif node.op in ("Equal", "Greater", "Less"):
+            dtype = np.dtype(np.bool_)
+        elif node.op in ("Gather", "Where"):
+            of = self.imp.values[node.inputs[0 if node.op == "Gather" else 1]]
+            dtype = of.array.dtype if isinstance(of, Constant) else dtype
+        return HostInput(first.source, node.outputs[0], dtype, (*head, node))
 
     def _on_chip(self, node: Node, varying: list[Value]) -> bool:
         """Whether a node behind the last quantizer still belongs to the chip; refuses lost ones."""
@@ -204,6 +249,8 @@ class _Walk:
                 raise self.imp.missing_quantizer(node, name)
             return True
         exact = all(isinstance(v, Tensor) or (isinstance(v, Real) and v.grid) for v in varying)
+        if node.op in FUNCTIONS:
+            return False
         return exact and node.key in IMPORTERS and (node.op in _LINEAR or node.name in self.leads)
 
     def finish(self) -> tuple[ModuleOp, dict[str, Any], dict[str, Any]]:
@@ -232,8 +279,10 @@ class _Walk:
         port = next(p for p in self.network.inputs if p.name == value.source)
         for node in value.head:
             for name in node.inputs:
-                if name and isinstance(self.imp.values[name], Constant):
-                    tail.require(name, f"node '{node.name}' ({node.op})")
+                constant = self.imp.values.get(name)
+                if isinstance(constant, Constant):
+                    # One that is the same for each sample is broadcast.
+                    tail.arrays[name] = host_array(constant)
         return {
             "name": port.name,
             "dtype": port.dtype.name,

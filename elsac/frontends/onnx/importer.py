@@ -14,7 +14,6 @@ from xdsl.ir import Operation, SSAValue
 
 from elsac.context import Blobs, CompilerContext
 from elsac.dialects.qann import (
-    ELEMENT_TYPES,
     AddOp,
     ClipOp,
     DequantizeOp,
@@ -29,8 +28,18 @@ from elsac.dialects.qann import (
     tensor_type,
 )
 from elsac.frontends.onnx.model import Network
-from elsac.frontends.onnx.node import Node
-from elsac.frontends.onnx.values import Constant, Grid, HostInput, Real, Tensor, Value, minimal
+from elsac.frontends.onnx.node import EARLY, Node
+from elsac.frontends.onnx.values import (
+    Constant,
+    Function,
+    Grid,
+    HostInput,
+    Movable,
+    Real,
+    Tensor,
+    Value,
+    minimal,
+)
 
 MOVES = frozenset("Identity Reshape Flatten Squeeze Unsqueeze Transpose Slice Split Gather".split())
 """Operators that put elements elsewhere, as they are."""
@@ -103,6 +112,13 @@ class Importer:
         if isinstance(value, Constant):
             raise node.error(f"input '{node.inputs[index]}' is a constant, expected an activation")
         raise self.missing_quantizer(node, node.inputs[index])
+
+    def movable(self, node: Node, index: int) -> Movable:
+        """An input whose elements may be moved as they are."""
+        value = self.value(node, index)
+        if isinstance(value, Tensor) or (isinstance(value, Function) and node.op != "Pad"):
+            return value
+        return self.real(node, index)
 
     def missing_quantizer(self, node: Node, tensor: str) -> Exception:
         """The refusal of a tensor between two layers that is not rounded."""
@@ -197,8 +213,10 @@ class Importer:
         value = self.emit(ClipOp(self.exact(real), lo, hi)).output
         return Real(value, None if real.grid is None else _clipped(real.grid, lo, hi))
 
-    def rearrange(self, value: Real | Tensor, index: NDArray[Any], why: str) -> Any:
+    def rearrange(self, value: Movable, index: NDArray[Any], why: str) -> Any:
         """Gather the flattened value by an index of the new shape; -1 gives 0."""
+        if isinstance(value, Function):
+            return replace(value, index=value.index.ravel()[index])
         source = value.tracers if isinstance(value, Tensor) else value.value
         if index.ndim == 0:
             raise self.node.error("no dimension is left besides the batch; keep one of size 1")
@@ -235,16 +253,17 @@ class Importer:
             by = minimal(np.broadcast_to(by, dims(scaled.output)).ravel()[index])
         return replace(value, value=self.scale(moved, by, f"{why.lower()}_factor").value)
 
-    def reshape(self, value: Real | Tensor, shape: Sequence[int], why: str) -> Any:
+    def reshape(self, value: Movable, shape: Sequence[int], why: str) -> Any:
         """The same elements in the same order."""
         return self.rearrange(value, np.arange(prod(shape)).reshape(tuple(shape)), why)
 
     # Integers
 
-    def quantize(self, real: Real, scale: Fraction, zero: int, element_type: str) -> Tensor:
+    def quantize(
+        self, real: Real, scale: Fraction, zero: int, element_type: str, bounds: tuple[int, int]
+    ) -> Tensor:
         """Round to the grid of a QuantizeLinear; what lies on it already stays as it is."""
-        low, high = ELEMENT_TYPES[element_type]
-        lo, hi = low - zero, high - zero
+        lo, hi = bounds
         if real.lazy:
             type = tensor_type(real.value)
             if type.fraction == scale and lo <= type.bounds[0] and type.bounds[1] <= hi:
@@ -263,16 +282,21 @@ class Importer:
         return real
 
     def input(
-        self, value: HostInput, scale: Fraction, zero: int, element_type: str, *, quantize: bool
+        self,
+        value: HostInput,
+        scale: Fraction,
+        zero: int,
+        element_type: str,
+        bounds: tuple[int, int],
+        *,
+        quantize: bool,
     ) -> Tensor:
         """A graph input as tracers. Each quantization of one input is an op of its own name."""
-        key = (value.tensor, scale, zero, element_type)
+        key = (value.tensor, scale, zero, element_type, bounds)
         if key not in self._inputs:
             uses = sum(v.source == value.source for v, _, _ in self.inputs)
             name = value.source if not uses else f"{value.source}#{uses + 1}"
-            low, high = ELEMENT_TYPES[element_type]
-            shape = self.input_shape(value)
-            type = TracerType(shape, low - zero, high - zero, scale)
+            type = TracerType(self.input_shape(value), *bounds, scale)
             op = self.emit(InputOp(name, zero, element_type, type))
             op.output.name_hint = hint(value.source)
             self._inputs[key] = op.output
@@ -280,11 +304,6 @@ class Importer:
             if not quantize:
                 self.probe(value.tensor, Tensor(op.output, zero, element_type))
         return Tensor(self._inputs[key], zero, element_type)
-
-    def host_type(self, value: HostInput) -> np.dtype[Any]:
-        """The element type of a graph input that is not quantized by the network."""
-        port = next(p for p in self.network.inputs if p.name == value.source)
-        return port.dtype
 
     def input_shape(self, value: HostInput) -> tuple[int, ...]:
         """The shape of a tensor of the host before it is quantized."""
@@ -297,7 +316,8 @@ class Importer:
 
     def probe(self, name: str, tensor: Tensor) -> None:
         """Bind the name of an integer tensor of the file to its tracers."""
-        self.emit(ProbeOp(name, tensor.tracers, tensor.zero, tensor.element_type))
+        if not name.endswith(EARLY):
+            self.emit(ProbeOp(name, tensor.tracers, tensor.zero, tensor.element_type))
 
 
 def hint(name: str) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from xdsl.ir import SSAValue
 
 from elsac.dialects.qann import ConvOp, MatmulOp, dims, tensor_type
+from elsac.frontends.onnx.attention import matrix_product
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.node import Node
 from elsac.frontends.onnx.values import Constant, Quantized, Real, fractions, minimal
@@ -67,26 +68,42 @@ def convolution(
 def gemm(imp: Importer, node: Node) -> Real:
     """Gemm: alpha * A * B + beta * C with constant B and C."""
     _refuse_transposed(node)
+    if not any(isinstance(imp.value(node, i), Constant) for i in (0, 1)):
+        raise node.error(
+            "Gemm of two activations mixes the batch; use MatMul of (batch, rows, columns)"
+        )
     x = imp.tracers(node, 0)
     weight = weights(imp, node, 1)
     return product(imp, node, x, weight, bool(node.get("transB", 0)), bias_input(imp, node, 2))
 
 
 def matmul(imp: Importer, node: Node) -> Real:
-    """MatMul by a constant from the right."""
+    """MatMul by a constant from either side, or of two activations."""
     first, second = imp.value(node, 0), imp.value(node, 1)
+    if isinstance(first, Constant):
+        return left_product(imp, node, weights(imp, node, 0), imp.tracers(node, 1))
     if not isinstance(second, Constant):
-        if isinstance(first, Constant):
-            raise node.error(
-                "a constant matrix on the left is not supported; transpose the product so that the "
-                "activation comes first"
-            )
-        raise node.error(
-            "a product of two activations (attention) is not supported, the second factor must be "
-            "quantized constant weights"
-        )
+        return matrix_product(imp, node)
     x = imp.tracers(node, 0)
     return product(imp, node, x, weights(imp, node, 1), False, None)
+
+
+def left_product(imp: Importer, node: Node, weight: Quantized, x: SSAValue) -> Real:
+    """Weights [E,D] times tracers (.., D, N): the transpose of transposed tracers times weights."""
+    if len(dims(x)) < 2:
+        raise node.error(
+            f"a constant times (batch, {dims(x)[0]}) mixes the batch; let the activation come first"
+        )
+    turned = _turned(imp, Real(x))
+    real = product(imp, node, turned.value, weight, True, None)
+    return _turned(imp, real)
+
+
+def _turned(imp: Importer, real: Real) -> Real:
+    """The last two axes exchanged."""
+    index = np.arange(prod(real.dims)).reshape(real.dims).swapaxes(-1, -2)
+    result: Real = imp.rearrange(real, index, "Transpose")
+    return result
 
 
 def product(

@@ -8,6 +8,17 @@ from elsac.context import CompileError
 BATCH = 1_000_003
 """Stands for the batch in shapes that a graph computes with; a prime, to be recognized again."""
 
+REMEDY = (
+    "in PyTorch, use F.scaled_dot_product_attention on (batch, heads, tokens, d), export with "
+    "dynamo=False and dynamic_axes for the batch, and quantize behind "
+    "quant_pre_process(skip_optimization=True)"
+)
+"""What to do about a batch that was lost on the way."""
+
+
+EARLY = "#early"
+"""Ends the names of integers that the file does not have."""
+
 
 @dataclass(frozen=True)
 class Node:

@@ -5,11 +5,11 @@ cannot compute then stands between quantizers although nothing needs integers an
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from elsac.frontends.onnx.functions import FUNCTIONS
 from elsac.frontends.onnx.model import Network
 from elsac.frontends.onnx.node import Node
-from elsac.frontends.onnx.table import EXPANDED, IMPORTERS
+from elsac.frontends.onnx.table import IMPORTERS
 from elsac.frontends.onnx.tail import HOST_OPERATORS
 
 
@@ -41,33 +41,6 @@ def live(network: Network) -> list[Node]:
     return found[::-1]
 
 
-def expanded(network: Network) -> Network:
-    """The network with plain operators for those of com.microsoft that only abbreviate them."""
-    nodes: list[Node] = []
-    shapes = dict(network.shapes)
-    for node in network.nodes:
-        if node.domain == "com.microsoft" and node.op in ("QuantizeLinear", "DequantizeLinear"):
-            nodes.append(replace(node, domain=""))
-        elif node.key in EXPANDED and len(node.inputs) >= 4:
-            nodes += _parts(node)
-            if node.inputs[0] in shapes:
-                shapes.update((n, shapes[node.inputs[0]]) for p in nodes[-3:] for n in p.outputs)
-        else:
-            nodes.append(node)
-    return replace(network, nodes=nodes, shapes=shapes)
-
-
-def _parts(node: Node) -> list[Node]:
-    x, x_scale, x_zero, *y = node.inputs
-    attributes = ({"axis": -1} if node.op == "QLinearSoftmax" else {}) | node.attributes
-    plain, real = f"{node.name}#dequantized", f"{node.name}#real"
-    return [
-        Node(plain, "DequantizeLinear", "", (x, x_scale, x_zero), (plain,)),
-        Node(node.name, EXPANDED[node.key], "", (plain,), (real,), attributes),
-        Node(f"{node.name}#quantized", "QuantizeLinear", "", (real, *y), node.outputs),
-    ]
-
-
 def chip_only_behind(nodes: list[Node]) -> dict[str, Node]:
     """For each tensor, the nearest node behind it that only the chip can compute, if any."""
     behind: dict[str, Node] = {}
@@ -92,7 +65,9 @@ def host_quantizers(nodes: list[Node], inputs: Iterable[str], behind: dict[str, 
         # Before the first quantizer the host computes too: that is no tail.
         if given & quantized or reads_inputs(node):
             quantized.update(node.outputs)
-        alone = on_host(node) and node.key not in IMPORTERS
+        alone = on_host(node) and (node.key not in IMPORTERS or node.op in FUNCTIONS)
+        # A function with a layer of the chip behind it is the chip's.
+        alone = alone and not any(o in behind for o in node.outputs)
         if given & hosted or (alone and given & quantized):
             hosted.update(node.outputs)
             if node.op == "QuantizeLinear" and not any(o in behind for o in node.outputs):

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from elsac.dialects.net import WindowAttr
 from elsac.dialects.qann import MaxPoolOp, SumPoolOp, dims
+from elsac.frontends.onnx.attention import reduced_product
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.node import Node
 from elsac.frontends.onnx.values import Real, Tensor
@@ -20,7 +21,7 @@ def max_pool(imp: Importer, node: Node) -> Real | Tensor:
     """MaxPool of integers or of reals; pads are absent."""
     if len(node.outputs) > 1 and node.outputs[1]:
         raise node.error("the output Indices is not supported; leave it out")
-    value = movable(imp, node, 0)
+    value = comparable(imp, node)
     lifted = _as_map(imp, node, value)
     window, _ = pool_window(node, dims(_ssa(lifted))[1:])
     return _from_map(imp, _maximum(imp, lifted, window), value)
@@ -65,7 +66,7 @@ def global_average_pool(imp: Importer, node: Node) -> Real:
 
 def global_max_pool(imp: Importer, node: Node) -> Real | Tensor:
     """GlobalMaxPool: the greatest over all axes behind the channels."""
-    x = movable(imp, node, 0)
+    x = comparable(imp, node)
     return _reduced_max(imp, x, range(1, len(dims(_ssa(x)))), keep=True)
 
 
@@ -85,12 +86,20 @@ def _reduce_sum(imp: Importer, node: Node, *, mean: bool) -> Real:
     if not axes:
         return real
     keep = bool(node.get("keepdims", 1))
+    product = reduced_product(imp, node, real, axes)
+    if product is not None:
+        if mean:
+            count = prod(real.dims[a] for a in axes)
+            mean_of = _reciprocal(np.full((1, 1), count)).reshape(1)
+            product = imp.scale(product, mean_of, f"{node.name}_scale")
+        reduced: Real = imp.reshape(product, _left(real.dims, axes, keep), "Reshape")
+        return reduced
     return reduced_sum(imp, node, Real(imp.tracers(node, 0)), axes, keep=keep, mean=mean)
 
 
 def reduce_max(imp: Importer, node: Node) -> Real | Tensor:
     """ReduceMax over any axes but the batch."""
-    value = movable(imp, node, 0)
+    value = comparable(imp, node)
     axes = reduced_axes(imp, node, len(dims(_ssa(value))))
     if not axes:
         return value
@@ -158,12 +167,6 @@ def _gathered(
     return lifted, WindowAttr([1, count])
 
 
-def movable(imp: Importer, node: Node, index: int) -> Real | Tensor:
-    """An input whose elements may be moved or compared as they are: reals or integers."""
-    value = imp.value(node, index)
-    return value if isinstance(value, Tensor) else imp.real(node, index)
-
-
 def _ssa(value: Real | Tensor) -> Any:
     return value.tracers if isinstance(value, Tensor) else value.value
 
@@ -184,3 +187,9 @@ def _from_map(imp: Importer, result: Real | Tensor, source: Real | Tensor) -> Re
         return result
     squeezed: Real | Tensor = imp.reshape(result, (shape[0], shape[2]), "Squeeze")
     return squeezed
+
+
+def comparable(imp: Importer, node: Node) -> Real | Tensor:
+    """The first input if its elements can be compared as they are: reals or integers."""
+    value = imp.value(node, 0)
+    return value if isinstance(value, Tensor) else imp.real(node, 0)

@@ -1,8 +1,12 @@
 """QLinearConv and its kin on integers: all dequantize, compute and quantize."""
 
+from dataclasses import replace
+from fractions import Fraction
+
+from elsac.frontends.onnx.attention import heads_product, multiplied
 from elsac.frontends.onnx.elementwise import operand, same_shape
 from elsac.frontends.onnx.importer import Importer
-from elsac.frontends.onnx.linear import bias_input, convolution, product
+from elsac.frontends.onnx.linear import bias_input, convolution, left_product, product
 from elsac.frontends.onnx.node import Node
 from elsac.frontends.onnx.pooling import average, reduced_sum
 from elsac.frontends.onnx.quantization import (
@@ -10,7 +14,7 @@ from elsac.frontends.onnx.quantization import (
     quantized_constant,
     requantized,
 )
-from elsac.frontends.onnx.structure import concatenated
+from elsac.frontends.onnx.structure import concatenated, known_real
 from elsac.frontends.onnx.values import Constant, Real, Tensor
 
 
@@ -34,9 +38,18 @@ def q_linear_conv(imp: Importer, node: Node) -> Tensor:
 
 
 def q_linear_matmul(imp: Importer, node: Node) -> Tensor:
-    """QLinearMatMul by a constant."""
+    """QLinearMatMul by a constant from either side, or of two activations."""
+    left, right = (isinstance(imp.value(node, i), Constant) for i in (0, 3))
+    if left:
+        x = _tracers(imp, node, 3)
+        weight = quantized_constant(imp, node, 0, 0)
+        return requantized(imp, node, left_product(imp, node, weight, x.value), 6)
     x = _tracers(imp, node, 0)
-    real = product(imp, node, x.value, quantized_constant(imp, node, 3, -1), False, None)
+    if right:
+        real = product(imp, node, x.value, quantized_constant(imp, node, 3, -1), False, None)
+    else:
+        sides = ((v.value, Fraction(1)) for v in (x, _tracers(imp, node, 3)))
+        real = heads_product(imp, node, *sides)
     return requantized(imp, node, real, 6)
 
 
@@ -68,10 +81,11 @@ def q_linear_add(imp: Importer, node: Node) -> Tensor:
 
 
 def q_linear_mul(imp: Importer, node: Node) -> Tensor:
-    """QLinearMul by a constant."""
+    """QLinearMul of activations, or by a constant."""
     constant = [isinstance(imp.value(node, i), Constant) for i in (0, 3)]
-    if constant.count(True) != 1:
-        raise node.error("a product of two activations is not supported; one must be a constant")
+    if True not in constant:
+        sides = ((_tracers(imp, node, i).value, Fraction(1)) for i in (0, 3))
+        return requantized(imp, node, multiplied(imp, node, *sides), 6)
     place, other = (0, 3) if constant[0] else (3, 0)
     factor = quantized_constant(imp, node, place, 1)
     plain = Constant(node.inputs[place], factor.integers, factor)
@@ -100,5 +114,13 @@ def q_linear_average_pool(imp: Importer, node: Node) -> Tensor:
 
 def q_linear_concat(imp: Importer, node: Node) -> Tensor:
     """QLinearConcat: each input has a scale and a zero point of its own."""
-    reals = [dequantized_input(imp, node, i) for i in range(2, len(node.inputs), 3)]
+    reals = []
+    for index in range(2, len(node.inputs), 3):
+        value = imp.value(node, index)
+        if isinstance(value, Constant):
+            numbers = quantized_constant(imp, node, index, 1)
+            value = replace(value, array=numbers.integers, quantized=numbers)
+            reals.append(known_real(imp, node, value))
+        else:
+            reals.append(dequantized_input(imp, node, index))
     return requantized(imp, node, concatenated(imp, node, reals), 0)

@@ -5,10 +5,12 @@ from fractions import Fraction
 
 import numpy as np
 
+from elsac.dialects.qann import ELEMENT_TYPES
 from elsac.frontends.onnx.constants import dequantized, integer_range, output_type
+from elsac.frontends.onnx.functions import quantized
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.node import Node
-from elsac.frontends.onnx.values import Constant, HostInput, Quantized, Real, Tensor
+from elsac.frontends.onnx.values import Constant, Function, HostInput, Quantized, Real, Tensor
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,14 @@ class Parameters:
     scale: Fraction
     zero: int
     element_type: str
+    levels: tuple[int, int] | None = None
+    """What a Clip of the integers leaves of the element type."""
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest tracer."""
+        low, high = self.levels or ELEMENT_TYPES[self.element_type]
+        return low - self.zero, high - self.zero
 
 
 def parameters(
@@ -43,7 +53,7 @@ def parameters(
         dtype = zero.array.dtype
     integer_range(node, dtype)
     offset = 0 if zero is None else int(zero.array.item())
-    return Parameters(Fraction(step), offset, dtype.name.upper())
+    return Parameters(Fraction(step), offset, dtype.name.upper(), node.get("levels"))
 
 
 def quantize_linear(imp: Importer, node: Node) -> Tensor:
@@ -51,8 +61,10 @@ def quantize_linear(imp: Importer, node: Node) -> Tensor:
     p = parameters(imp, node, 1, output_type(node))
     value = imp.value(node, 0)
     if isinstance(value, HostInput):
-        return imp.input(value, p.scale, p.zero, p.element_type, quantize=True)
-    return imp.quantize(imp.real(node, 0), p.scale, p.zero, p.element_type)
+        return imp.input(value, p.scale, p.zero, p.element_type, p.bounds, quantize=True)
+    if isinstance(value, Function):
+        return quantized(imp, node, value, p.scale, p.zero, p.element_type, p.bounds)
+    return imp.quantize(imp.real(node, 0), p.scale, p.zero, p.element_type, p.bounds)
 
 
 def dequantize_linear(imp: Importer, node: Node) -> Real:
@@ -65,14 +77,14 @@ def dequantized_input(imp: Importer, node: Node, index: int, scale: int | None =
     at = index + 1 if scale is None else scale
     value = imp.value(node, index)
     if isinstance(value, HostInput):
-        dtype = imp.host_type(value)
+        dtype = value.dtype
         p = parameters(imp, node, at, dtype)
         if p.element_type != dtype.name.upper():
             raise node.error(
-                f"graph input '{value.source}' is {dtype.name}, its zero point is "
+                f"tensor '{value.tensor}' of the host is {dtype.name}, its zero point is "
                 f"{p.element_type.lower()}; make their types agree"
             )
-        value = imp.input(value, p.scale, p.zero, p.element_type, quantize=False)
+        value = imp.input(value, p.scale, p.zero, p.element_type, p.bounds, quantize=False)
     if not isinstance(value, Tensor):
         raise node.error(
             f"input '{node.inputs[index]}' is not a quantized tensor; put QuantizeLinear before it"
@@ -84,7 +96,7 @@ def dequantized_input(imp: Importer, node: Node, index: int, scale: int | None =
 def requantized(imp: Importer, node: Node, real: Real, index: int) -> Tensor:
     """The output of a QOperator, by the parameters at input `index`."""
     p = parameters(imp, node, index)
-    return imp.quantize(real, p.scale, p.zero, p.element_type)
+    return imp.quantize(real, p.scale, p.zero, p.element_type, p.bounds)
 
 
 def quantized_constant(imp: Importer, node: Node, index: int, axis: int) -> Quantized:

@@ -9,14 +9,13 @@ import numpy as np
 
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.node import BATCH, Node
-from elsac.frontends.onnx.pooling import movable
-from elsac.frontends.onnx.structure import Movable, behind_batch, gathered, positions, shape_of
-from elsac.frontends.onnx.values import Tensor, Value, fractions, minimal
+from elsac.frontends.onnx.structure import behind_batch, gathered, positions
+from elsac.frontends.onnx.values import Movable, Real, Tensor, Value, fractions, minimal, shape_of
 
 
 def slice_(imp: Importer, node: Node) -> Movable:
     """Slice with constant bounds; the batch stays whole."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index = positions(value)
     rank = index.ndim + 1
     starts, ends = (imp.constant(node, i, n).integers for i, n in ((1, "starts"), (2, "ends")))
@@ -37,7 +36,7 @@ def slice_(imp: Importer, node: Node) -> Movable:
 
 def split(imp: Importer, node: Node) -> list[Value]:
     """Split into parts of constant sizes."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index = positions(value)
     axis = behind_batch(node, int(node.get("axis", 0)), index.ndim + 1)
     given = imp.optional(node, 1, "split")
@@ -52,7 +51,7 @@ def split(imp: Importer, node: Node) -> list[Value]:
 
 def gather(imp: Importer, node: Node) -> Movable:
     """Gather by constant indices."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index = positions(value)
     axis = behind_batch(node, int(node.get("axis", 0)), index.ndim + 1)
     places = imp.constant(node, 1, "indices").array.astype(np.int64)
@@ -63,7 +62,7 @@ def gather(imp: Importer, node: Node) -> Movable:
 
 def expand(imp: Importer, node: Node) -> Movable:
     """Expand behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     target = imp.constant(node, 1, "shape").integers
     rank = len(shape_of(value)) + 1
     if len(target) > rank or (
@@ -77,7 +76,7 @@ def expand(imp: Importer, node: Node) -> Movable:
 
 def tile(imp: Importer, node: Node) -> Movable:
     """Tile behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     repeats = imp.constant(node, 1, "repeats").integers
     if repeats[0] != 1:
         raise node.error("it repeats the batch, axis 0; repeat other axes only")
@@ -86,7 +85,7 @@ def tile(imp: Importer, node: Node) -> Movable:
 
 def depth_to_space(imp: Importer, node: Node) -> Movable:
     """DepthToSpace, both modes."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index, b = positions(value), int(node.get("blocksize"))
     c, h, w = index.shape
     if node.get("mode", "DCR") == "DCR":
@@ -98,7 +97,7 @@ def depth_to_space(imp: Importer, node: Node) -> Movable:
 
 def space_to_depth(imp: Importer, node: Node) -> Movable:
     """SpaceToDepth."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index, b = positions(value), int(node.get("blocksize"))
     c, h, w = index.shape
     parts = index.reshape(c, h // b, b, w // b, b).transpose(2, 4, 0, 1, 3)
@@ -107,7 +106,7 @@ def space_to_depth(imp: Importer, node: Node) -> Movable:
 
 def pad(imp: Importer, node: Node) -> Movable:
     """Pad with a constant, or with copies of elements; negative pads crop."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index = positions(value)
     sides = _sides(imp, node, index.ndim)
     mode = str(node.get("mode", "constant"))
@@ -142,7 +141,7 @@ def _filled(imp: Importer, node: Node, value: Movable, index: Any, number: Fract
             )
         return gathered(imp, value, index, "Pad")
     moved = gathered(imp, value, index, "Pad")
-    assert not isinstance(moved, Tensor)
+    assert isinstance(moved, Real)
     if number == 0 or not holes.any():
         return moved
     return imp.offset(moved, fractions(minimal(holes)) * number, f"{node.name}_value")
@@ -164,7 +163,7 @@ def _sides(imp: Importer, node: Node, rank: int) -> list[tuple[int, int]]:
 
 def resize(imp: Importer, node: Node) -> Movable:
     """Resize to the nearest element, by whole factors."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     index = positions(value)
     if node.get("mode", "nearest") != "nearest":
         raise node.error(

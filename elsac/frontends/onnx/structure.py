@@ -5,23 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from elsac.dialects.qann import ConcatOp, dims
+from elsac.dialects.qann import ConcatOp, ConstantOp
 from elsac.frontends.onnx.importer import Importer
-from elsac.frontends.onnx.node import BATCH, Node, is_batch_multiple
-from elsac.frontends.onnx.pooling import movable
-from elsac.frontends.onnx.values import Constant, Grid, Real, Tensor
-
-Movable = Real | Tensor
-
-
-def shape_of(value: Movable) -> tuple[int, ...]:
-    """The shape without batch."""
-    return dims(value.tracers if isinstance(value, Tensor) else value.value)
+from elsac.frontends.onnx.node import BATCH, REMEDY, Node, is_batch_multiple
+from elsac.frontends.onnx.values import Constant, Function, Grid, Movable, Real, Tensor, shape_of
 
 
 def identity(imp: Importer, node: Node) -> Movable:
     """Identity, and Dropout as it is in inference."""
-    return movable(imp, node, 0)
+    return imp.movable(node, 0)
 
 
 def dropout(imp: Importer, node: Node) -> Movable:
@@ -29,19 +21,20 @@ def dropout(imp: Importer, node: Node) -> Movable:
     training = imp.optional(node, 2, "training_mode")
     if training is not None and bool(training.array.any()):
         raise node.error("training mode is not supported; export the model for inference")
-    return movable(imp, node, 0)
+    return imp.movable(node, 0)
 
 
 def cast(imp: Importer, node: Node) -> Movable:
     """Cast between float types: reals are exact already."""
     if int(node.get("to", 0)) not in (1, 10, 11, 16):
         raise node.error("only a Cast to a float type is supported; quantize with QuantizeLinear")
-    return imp.real(node, 0)
+    value = imp.value(node, 0)
+    return value if isinstance(value, Function) else imp.real(node, 0)
 
 
 def flatten(imp: Importer, node: Node) -> Movable:
     """Flatten behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     rank = len(shape_of(value)) + 1
     axis = int(node.get("axis", 1))
     if axis % rank != 1 or axis >= rank:
@@ -51,7 +44,7 @@ def flatten(imp: Importer, node: Node) -> Movable:
 
 def reshape(imp: Importer, node: Node) -> Movable:
     """Reshape that keeps the batch first."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     target = imp.constant(node, 1, "shape").integers
     shape = resolve(node, target, shape_of(value), imp.network.batch)
     return reshaped(imp, value, shape, "Reshape")
@@ -61,7 +54,7 @@ def resolve(node: Node, target: list[int], shape: tuple[int, ...], batch: int | 
     """The target of a Reshape without batch, its 0 and -1 replaced."""
     wrong = node.error(
         f"a reshape of (batch, {', '.join(map(str, shape))}) to {_shown(target)} does not keep the "
-        "batch as axis 0; reshape the other axes only"
+        f"batch as axis 0; reshape the other axes only: {REMEDY}"
     )
     if not target or (0 in target and node.get("allowzero", 0)):
         raise wrong
@@ -95,7 +88,7 @@ def reshaped(imp: Importer, value: Movable, shape: list[int], why: str) -> Movab
 
 def squeeze(imp: Importer, node: Node) -> Movable:
     """Squeeze of axes behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     shape = shape_of(value)
     axes = imp.axes(node)
     if axes is None:
@@ -113,7 +106,7 @@ def squeeze(imp: Importer, node: Node) -> Movable:
 
 def unsqueeze(imp: Importer, node: Node) -> Movable:
     """Unsqueeze behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     axes = imp.axes(node) or []
     rank = len(shape_of(value)) + 1 + len(axes)
     new = {behind_batch(node, a, rank) for a in axes}
@@ -133,7 +126,7 @@ def behind_batch(node: Node, axis: int, rank: int) -> int:
 
 def transpose(imp: Importer, node: Node) -> Movable:
     """Transpose of the axes behind the batch."""
-    value = movable(imp, node, 0)
+    value = imp.movable(node, 0)
     shape = shape_of(value)
     rank = len(shape) + 1
     perm = [int(p) for p in node.get("perm", reversed(range(rank)))]
@@ -168,13 +161,27 @@ def concat(imp: Importer, node: Node) -> Movable:
         axis = _concat_axis(node, [shape_of(t) for t in tensors])
         joined = imp.emit(ConcatOp([t.tracers for t in tensors], axis)).output
         return Tensor(joined, tensors[0].zero, tensors[0].element_type)
-    for index, value in enumerate(values):
-        if isinstance(value, Constant):
-            raise node.error(
-                f"the constant '{node.inputs[index]}' among activations is not supported; "
-                "Pad and Add it"
-            )
-    return concatenated(imp, node, [imp.real(node, i) for i in range(len(values))])
+    reals = [
+        known_real(imp, node, value) if isinstance(value, Constant) else imp.real(node, i)
+        for i, value in enumerate(values)
+    ]
+    return concatenated(imp, node, reals)
+
+
+def known_real(imp: Importer, node: Node, constant: Constant) -> Real:
+    """A constant with a batch dimension as real numbers, the same for each sample."""
+    array = constant.exact()
+    if array.ndim < 2 or not (constant.batched or array.shape[0] == imp.network.batch):
+        raise node.error(
+            f"the constant '{constant.name}' of shape {array.shape} among activations is not as "
+            "long as the batch; Expand it to the batch, as x.expand(batch, ..) does"
+        )
+    if not (array == array[:1]).all():
+        raise node.error(
+            f"the constant '{constant.name}' differs within the batch; give one for all samples"
+        )
+    symbol = imp.blobs.put(array[0], f"{node.name}_constant")
+    return Real(imp.emit(ConstantOp(symbol, array.shape[1:])).output)
 
 
 def concatenated(imp: Importer, node: Node, reals: list[Real]) -> Real:

@@ -4,8 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import onnx
+
 from elsac.frontends.onnx import (
+    attention,
+    einsum,
     elementwise,
+    functions,
     linear,
     pooling,
     qoperator,
@@ -13,6 +18,8 @@ from elsac.frontends.onnx import (
     selection,
     structure,
 )
+from elsac.frontends.onnx.abbreviations import EXPANDED
+from elsac.frontends.onnx.functions import PATTERNS
 from elsac.frontends.onnx.importer import Importer
 from elsac.frontends.onnx.model import OPSETS
 from elsac.frontends.onnx.node import Node
@@ -27,6 +34,8 @@ class Entry:
     supported: str
 
 
+BEFORE = "before a QuantizeLinear"
+
 IMPORTERS: dict[tuple[str, str], Entry] = {
     ("", op): Entry(function, supported)
     for op, function, supported in (
@@ -39,7 +48,11 @@ IMPORTERS: dict[tuple[str, str], Entry] = {
         ("BatchNormalization", linear.batch_normalization, "inference"),
         ("Cast", structure.cast, "between float types"),
         ("Clip", elementwise.clip, "constant bounds"),
-        ("Concat", structure.concat, "activations, along any axis but the batch"),
+        (
+            "Concat",
+            structure.concat,
+            "activations, and constants expanded to the batch, along any axis but the batch",
+        ),
         ("Conv", linear.conv, "1-D and 2-D; pads, auto_pad, strides, dilations, groups"),
         ("DepthToSpace", selection.depth_to_space, "both modes"),
         (
@@ -49,28 +62,33 @@ IMPORTERS: dict[tuple[str, str], Entry] = {
         ),
         ("Div", elementwise.div, "by a constant"),
         ("Dropout", structure.dropout, "inference"),
-        ("Expand", selection.expand, "constant shape"),
+        ("Einsum", einsum.einsum, "of two activations, the batch first"),
+        ("Expand", selection.expand, "shape known up to the batch"),
         ("Flatten", structure.flatten, "axis 1"),
         ("Gather", selection.gather, "constant indices"),
         ("Gemm", linear.gemm, "constant weights; transB, alpha, beta"),
         ("GlobalAveragePool", pooling.global_average_pool, "any rank"),
         ("GlobalMaxPool", pooling.global_max_pool, "any rank"),
         ("Identity", structure.identity, "all"),
-        ("MatMul", linear.matmul, "constant weights on the right"),
+        ("MatMul", linear.matmul, "of two activations, or with constant weights on either side"),
         ("Max", elementwise.maximum, "of an activation and a constant number"),
         ("MaxPool", pooling.max_pool, "1-D and 2-D; pads, auto_pad, ceil_mode, dilations"),
         ("Min", elementwise.minimum, "of an activation and a constant number"),
-        ("Mul", elementwise.mul, "by a constant"),
+        ("Mul", elementwise.mul, "activations and constants, with broadcasting"),
         ("Neg", elementwise.neg, "all"),
         ("Pad", selection.pad, "constant, edge, reflect and wrap"),
         ("QLinearConv", qoperator.q_linear_conv, "as Conv"),
-        ("QLinearMatMul", qoperator.q_linear_matmul, "constant weights on the right"),
+        ("QLinearMatMul", qoperator.q_linear_matmul, "as MatMul"),
         ("QuantizeLinear", quantization.quantize_linear, "4 and 8 bits, one scale"),
         ("ReduceMax", pooling.reduce_max, "any axes but the batch"),
         ("ReduceMean", pooling.reduce_mean, "any axes but the batch"),
         ("ReduceSum", pooling.reduce_sum, "any axes but the batch"),
         ("Relu", elementwise.relu, "floats, and integers with zero point 0"),
-        ("Reshape", structure.reshape, "constant shape, batch first"),
+        (
+            "Reshape",
+            structure.reshape,
+            "shape known up to the batch, batch first or merged with heads",
+        ),
         ("Resize", selection.resize, "nearest, by whole factors"),
         ("Slice", selection.slice_, "constant bounds"),
         ("SpaceToDepth", selection.space_to_depth, "all"),
@@ -79,8 +97,14 @@ IMPORTERS: dict[tuple[str, str], Entry] = {
         ("Sub", elementwise.sub, "activations and constants, with broadcasting"),
         ("Sum", elementwise.add, "activations and constants, with broadcasting"),
         ("Tile", selection.tile, "constant repeats"),
-        ("Transpose", structure.transpose, "batch first"),
+        ("Transpose", structure.transpose, "batch first, or brought back by the nodes behind it"),
         ("Unsqueeze", structure.unsqueeze, "axes behind the batch"),
+        ("Where", attention.where, "of a constant condition, as a mask or a choice of constants"),
+        ("Softmax", attention.softmax, f"one axis, with a constant mask; {BEFORE}"),
+        ("LayerNormalization", functions.normalization, f"constant scale and bias; {BEFORE}"),
+        ("RMSNormalization", functions.normalization, f"constant scale; {BEFORE}"),
+        ("Pow", elementwise.power, f"by 2; {BEFORE}"),
+        *((op, functions.curve, BEFORE) for op in functions.CURVES),
     )
 } | {
     ("com.microsoft", op): Entry(function, supported)
@@ -91,16 +115,11 @@ IMPORTERS: dict[tuple[str, str], Entry] = {
         ("QLinearAveragePool", qoperator.q_linear_average_pool, "channels first"),
         ("QLinearConcat", qoperator.q_linear_concat, "activations"),
         ("QLinearGlobalAveragePool", qoperator.q_linear_global_average_pool, "channels first"),
-        ("QLinearMul", qoperator.q_linear_mul, "by a constant"),
+        ("QLinearMul", qoperator.q_linear_mul, "activations and a constant"),
         ("QuantizeLinear", quantization.quantize_linear, "as the standard one"),
     )
 }
 """(domain, operator) to importer. An importer returns the value of the first output, or a list."""
-
-EXPANDED: dict[tuple[str, str], str] = {
-    ("com.microsoft", f"QLinear{op}"): op for op in ("LeakyRelu", "Sigmoid", "Softmax")
-}
-"""Quantized operators that are read as DequantizeLinear, a float operator and QuantizeLinear."""
 
 
 def known() -> set[tuple[str, str]]:
@@ -118,7 +137,24 @@ def operators() -> list[tuple[str, str, str, str]]:
             before = " and before the first" if op in HEAD_OPERATORS else ""
             parts.append(f"on the host after the last quantizer{before}")
         if (domain, op) in EXPANDED:
-            parts.append("on the host after the last layer")
-        opsets = "1" if domain else f"{OPSETS[0]} to {OPSETS[-1]}"
-        rows.append((domain, op, opsets, "; ".join(parts)))
+            parts.append(EXPANDED[domain, op])
+        if not domain and op in PATTERNS:
+            known_opset = _first(op) <= OPSETS[-1]
+            parts.append(f"{'also' if known_opset else 'only'} where other operators spell it out")
+        rows.append((domain, op, "1" if domain else _opsets(op), "; ".join(parts)))
     return rows
+
+
+def _first(op: str) -> int:
+    """The opset that brought an operator."""
+    return min(
+        int(s.since_version)
+        for s in onnx.defs.get_all_schemas_with_history()
+        if s.name == op and s.domain == ""
+    )
+
+
+def _opsets(op: str) -> str:
+    # What is recognized in plain operators has no opset of its own.
+    first = _first(op)
+    return f"{max(OPSETS[0], first if first in OPSETS else 0)} to {OPSETS[-1]}"

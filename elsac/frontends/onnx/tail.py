@@ -11,8 +11,8 @@ from onnx import TensorProto
 from elsac.context import CompileError
 from elsac.dialects.qann import OutputOp, tensor_type
 from elsac.frontends.onnx.importer import MOVES, Importer
-from elsac.frontends.onnx.node import BATCH, Node, is_batch_multiple
-from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor
+from elsac.frontends.onnx.node import BATCH, REMEDY, Node, is_batch_multiple
+from elsac.frontends.onnx.values import Constant, Deferred, HostInput, Real, Tensor, Turned
 
 HOST_OPERATORS = frozenset(
     """
@@ -20,6 +20,7 @@ HOST_OPERATORS = frozenset(
     LeakyRelu Clip Exp Log Sqrt Neg Abs Add Sub Mul Div Pow Sum Max Min ReduceMean ReduceSum
     ReduceMax ArgMax ArgMin TopK Concat Slice Split Gather Cast GlobalAveragePool Dropout
     QuantizeLinear DequantizeLinear Expand Where Equal Greater Less HardSigmoid Erf Shape
+    LayerNormalization RMSNormalization Gelu Swish HardSwish Elu Softplus Mish Reciprocal
     """.split()
 )
 """What the host computes in float32; the runtime implements exactly these."""
@@ -27,7 +28,8 @@ HOST_OPERATORS = frozenset(
 HEAD_OPERATORS = frozenset(
     """
     Identity Reshape Flatten Squeeze Unsqueeze Transpose Clip Neg Abs Add Sub Mul Div Pow Sqrt Cast
-    Slice Dropout
+    Slice Dropout Gather LayerNormalization RMSNormalization ReduceMean ReduceSum Reciprocal Where
+    Equal Greater Less
     """.split()
 )
 """What may stand between a graph input and its quantizer."""
@@ -54,8 +56,10 @@ class Tail:
     def _require(self, name: str, consumer: str) -> list[str]:
         value = self.imp.values[name]
         if isinstance(value, Constant):
-            if _has_batch(value) and name in self.imp.producers:
-                return self._run(self.imp.producers[name])
+            producer = self.imp.producers.get(name)
+            sized = _has_batch(value) or value.batched
+            if sized and producer is not None and producer.op in HOST_OPERATORS:
+                return self._run(producer)
             self.arrays[name] = host_array(value)
             return []
         if isinstance(value, HostInput):
@@ -70,8 +74,20 @@ class Tail:
         on_host = node.domain == "" and node.op in HOST_OPERATORS
         if isinstance(value, Deferred):
             return self._normalized(node) if node.op == "BatchNormalization" else self._run(node)
-        if on_host and not (value.linear and node.op not in MOVES):
+        linear = isinstance(value, Real) and value.linear
+        # Where the batch was moved the host does not follow: it gets what comes back.
+        away = any(isinstance(self.imp.values.get(i), Turned) for i in node.inputs)
+        back = away and isinstance(value, Real) and (linear or value.grid is not None)
+        if isinstance(value, Turned) and (
+            not on_host or value.at < 0 or value.index.shape[value.at] > 1
+        ):
+            raise value.node.error(
+                f"the batch of '{name}' for the host is not axis 0; bring it back: {REMEDY}"
+            )
+        if on_host and not back and not (linear and node.op not in MOVES):
             return self._run(node)
+        if not isinstance(value, Real):
+            raise self._missing(node, name)
         if value.linear:
             self.imp.node = node
             self.imp.emit(OutputOp(name, value.value))
@@ -124,15 +140,18 @@ class Tail:
             source = target
         return behind
 
+    def _missing(self, node: Node, name: str) -> CompileError:
+        return node.error(
+            f"missing quantizer: its result '{name}' is needed as floats on the host, where "
+            f"{node.op} is not available; add QuantizeLinear/DequantizeLinear after the node"
+        )
+
     def _integers(self, node: Node, name: str, real: Real) -> list[str]:
         """Reals on a grid leave as integers and are dequantized on the host."""
         self.imp.node = node
         tracers = self.imp.on_grid(real)
         if tracers is None:
-            raise node.error(
-                f"missing quantizer: its result '{name}' is needed as floats on the host, where "
-                f"{node.op} is not available; add QuantizeLinear/DequantizeLinear after the node"
-            )
+            raise self._missing(node, name)
         lo, hi = tensor_type(tracers).bounds
         if hi - lo > 255:
             raise node.error(
@@ -198,6 +217,8 @@ def _json(node: Node, value: Any) -> Any:
         return [_json(node, v) for v in value]
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, Fraction):
+        return float(value)
     if isinstance(value, int | float | str):
         return value
     raise node.error("an attribute of it is not a number or a text; it cannot run on the host")

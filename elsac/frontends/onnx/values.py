@@ -41,6 +41,8 @@ class Constant:
     name: str
     array: NDArray[Any]
     quantized: Quantized | None = None
+    batched: bool = False
+    """Whether axis 0 is the batch: it has size 1 here, since all samples are the same."""
 
     def exact(self) -> NDArray[Any]:
         """The rational numbers that it stands for."""
@@ -109,6 +111,7 @@ class HostInput:
 
     source: str
     tensor: str
+    dtype: np.dtype[Any]
     head: tuple[Node, ...] = field(default=())
 
 
@@ -119,7 +122,81 @@ class Deferred:
     node: Node
 
 
-Value = Constant | Tensor | Real | HostInput | Deferred
+@dataclass(frozen=True)
+class Softmax:
+    """A softmax over the last axis of (rows, n); `absent`, (rows or 1, n), takes elements out."""
+
+    absent: NDArray[np.int8] | None = None
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A normalization over the last axis of (rows, d); gamma and beta are rationals, [d] or [1]."""
+
+    gamma: NDArray[Any]
+    beta: NDArray[Any]
+    epsilon: Fraction
+    rms: bool
+
+
+@dataclass(frozen=True)
+class Curve:
+    """An element-wise function, by its name in `elsac.exact.curves`."""
+
+    name: str
+    parameters: tuple[Fraction, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function of reals that waits for its quantizer: function(real) * by + plus, in [lo, hi].
+
+    `index` says where each element lies in what the function gives.
+    """
+
+    node: Node
+    kind: Softmax | Norm | Curve
+    real: SSAValue
+    index: NDArray[np.int64]
+    by: Fraction = Fraction(1)
+    plus: Fraction = Fraction(0)
+    lo: Fraction | None = None
+    hi: Fraction | None = None
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """The shape, without batch."""
+        return self.index.shape
+
+    @property
+    def straight(self) -> bool:
+        """Whether all elements still lie in their order."""
+        return bool((self.index.ravel() == np.arange(self.index.size)).all())
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """Elements whose batch is not axis 0 by itself, until a later node brings it back.
+
+    `index` has the rank of the ONNX tensor and holds the places in `value`; its axis `at` is the
+    batch, times the size of that axis. Of that size, `outer` is slower than the batch, the rest is
+    faster. A batch that is the number 1 in the file is nowhere: `at` is -1.
+    """
+
+    node: Node
+    value: "Tensor | Real | Function"
+    index: NDArray[np.int64]
+    at: int
+    outer: int = 1
+
+
+Value = Constant | Tensor | Real | Function | Turned | HostInput | Deferred
+Movable = Tensor | Real | Function
+
+
+def shape_of(value: Movable) -> tuple[int, ...]:
+    """The shape without batch."""
+    return dims(value.tracers) if isinstance(value, Tensor) else value.dims
 
 
 def fractions(array: NDArray[Any]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from elsac.mapping.schedules.dataflow import (
     cone,
     simulate,
 )
+from elsac.mapping.schedules.factors import Factor
 from elsac.mapping.schedules.orders import (
     DEFAULT_BAND,
     ORDERS,
@@ -29,6 +30,7 @@ __all__ = [
     "DEFAULT_BAND",
     "ORDERS",
     "RULES",
+    "Factor",
     "Layer",
     "Port",
     "Rule",

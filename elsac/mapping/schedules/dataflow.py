@@ -13,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.mapping.schedules.factors import Factor
 from elsac.mapping.schedules.orders import DEFAULT_BAND, ScheduleError, deferred, order
 
 Pair = tuple[int, int]
@@ -88,13 +89,14 @@ class Window:
 
 @dataclass(frozen=True)
 class Port:
-    """What a layer reads: the stream of an earlier layer, or -1 for the input, through a window.
+    """What a layer reads: the stream of an earlier layer, or -1 for the input, through a window,
+    or as a factor of a product.
 
     Each spine takes `cycles` of the layer's time, 0 or more.
     """
 
     source: int
-    window: Window
+    window: Window | Factor
     cycles: int = 1
 
 
@@ -176,11 +178,13 @@ def _serve(
     queue = np.argsort(arrival, kind="stable")  # together: port by port, each in its own order
     ports, spines, arrival = ports[queue], spines[queue], arrival[queue]
     rows = layer.ports[0].window.rows
+    starts, listed = _listed(layer)
     fired, sequence = np.full(rows, PENDING, np.int64), np.empty(rows, np.int64)
     released = np.empty(len(spines), np.int64)
     serve(
         np.array([port.window.numbers for port in layer.ports], np.int64),
         np.array([port.cycles for port in layer.ports], np.int64),
+        *(starts, listed),
         *(ports, spines, arrival),
         np.logical_or.reduce([port.window.waits(rule) for port in layer.ports]),
         *(fired, sequence, released),
@@ -189,6 +193,22 @@ def _serve(
     gone = np.searchsorted(np.sort(released), arrival, side="left")
     peak = int((np.arange(1, len(arrival) + 1) - gone).max())
     return fired, sequence, peak
+
+
+def _listed(layer: Layer) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what no window says: the rows that each spine of the factors feeds, listed one behind
+    the other, and for each port where the lists of its spines start, [ports, spines + 1].
+    """
+    ports = [p.window.fed() if isinstance(p.window, Factor) else [] for p in layer.ports]
+    starts = np.zeros((len(ports), max(map(len, ports)) + 1), np.int64)
+    listed: list[NDArray[np.int64]] = []
+    size = 0
+    for number, fed in enumerate(ports):
+        sizes = [len(rows) for rows in fed]
+        starts[number, : len(fed) + 1] = size + np.cumsum([0, *sizes])
+        listed += [np.array(rows, np.int64) for rows in fed]
+        size += sum(sizes)
+    return starts, np.concatenate([np.zeros(0, np.int64), *listed])
 
 
 def _check(layers: Sequence[Layer], interval: int) -> Pair:
@@ -234,6 +254,12 @@ def cone(layers: Sequence[Layer]) -> Pair:
     for number in reversed(range(len(layers))):
         for port in layers[number].ports:
             w, needed = port.window, needs.get(number, (0, 0))
+            if isinstance(w, Factor):
+                if min(needed) > 0:
+                    last = max((i for i, rows in enumerate(w.fed()) if 0 in rows), default=-1)
+                    old = needs.get(port.source, (0, 0))
+                    needs[port.source] = max(old[0], last + 1), max(old[1], 1)
+                continue
             axes = zip(
                 *(needed, (w.height, w.width), w.kernel, w.stride, w.pads[:2], w.dilation),
                 strict=True,

@@ -34,9 +34,21 @@ def rows_fed(window: Array, spine: int, rows: Array) -> int:
 
 
 @compiled
+def fed_by(windows: Array, starts: Array, listed: Array, port: int, spine: int, rows: Array) -> int:
+    """Write the rows that a spine of a port feeds into `rows`, and return their number."""
+    if windows[port, 4] > 0:
+        return int(rows_fed(windows[port], spine, rows))
+    first, stop = starts[port, spine], starts[port, spine + 1]
+    rows[: stop - first] = listed[first:stop]
+    return int(stop - first)
+
+
+@compiled
 def serve(
     windows: Array,
     cycles: Array,
+    starts: Array,
+    listed: Array,
     ports: Array,
     spines: Array,
     arrival: Array,
@@ -47,19 +59,21 @@ def serve(
 ) -> None:
     """Serve spines in the order given, each when it has arrived and its predecessor is done.
 
-    Per port: `windows` [ports, 12], `cycles` of service per spine. Per event: port, spine, arrival
-    time. A row fires when its last real input has been served, a `deferred` row when everything
-    has. Rows that fire together leave in raster order; rows without an input fire at 0.
+    Per port: `windows` [ports, 12], `cycles` of service per spine; where a window is all 0, spine s
+    feeds the rows `listed` from starts[port, s] up to starts[port, s + 1]. Per event: port, spine,
+    arrival time. A row fires when its last real input has been served, a `deferred` row when
+    everything has. Rows that fire together leave in raster order; rows without an input fire at 0.
 
     Filled in: the time at which each row fired (`fired`, all PENDING on entry), the rows in the
     order of firing (`sequence`), and for each event the time at which its spine was no longer
     needed (`released`): when it has been served and the last row that it feeds has fired.
     """
     events, rows = len(spines), len(fired)
-    fed = np.empty((windows[:, 4] * windows[:, 5]).max(), np.int64)
+    # A window feeds as many rows as it has taps at most, a factor all.
+    fed = np.empty(max((windows[:, 4] * windows[:, 5]).max(), rows), np.int64)
     waiting = np.zeros(rows, np.int64)
     for event in range(events):
-        for i in range(rows_fed(windows[ports[event]], spines[event], fed)):
+        for i in range(fed_by(windows, starts, listed, ports[event], spines[event], fed)):
             waiting[fed[i]] += 1
 
     sent = 0
@@ -73,7 +87,7 @@ def serve(
     for event in range(events):
         clock = max(clock, arrival[event]) + cycles[ports[event]]
         released[event] = clock
-        for i in range(rows_fed(windows[ports[event]], spines[event], fed)):
+        for i in range(fed_by(windows, starts, listed, ports[event], spines[event], fed)):
             row = fed[i]
             waiting[row] -= 1
             if waiting[row] == 0 and not deferred[row] and event < events - 1:
@@ -88,5 +102,5 @@ def serve(
             sent += 1
 
     for event in range(events):
-        for i in range(rows_fed(windows[ports[event]], spines[event], fed)):
+        for i in range(fed_by(windows, starts, listed, ports[event], spines[event], fed)):
             released[event] = max(released[event], fired[fed[i]])

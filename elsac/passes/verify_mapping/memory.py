@@ -6,9 +6,15 @@ the largest part. A PE holds, in bits, for each of its columns:
 - weights: those of one row for every step that has weights, in the least width that holds the whole
   blob, and one constant for every step that has constants; streams of one layer share them;
 - membranes: one for each row, as wide as was proved and `membrane_bits_min` at least; and for each
-  class of neurons a staircase: a base and a step of the proved width, and a bit for each level;
+  class of neurons a staircase: a base and a step of the proved width, and a bit for each level
+  (the same for the pieces of a curve); of a norm the thresholds and 2 bits of sign; of a softmax a
+  bit for each row and column that may be absent;
 - tracers: one for each row, as wide as their bounds need; and in a pool those of the places of its
   input that the windows of its rows see.
+
+Not by columns, but once: of a product, with the weights, the tracers of both factors that have been
+delivered to its sums; with the membranes the levels of a curve's pieces, and a PE's part of the
+exponentials of a softmax, which all PEs of a core share.
 """
 
 from collections.abc import Iterable
@@ -21,7 +27,8 @@ from elsac.context import Blobs
 from elsac.dialects import token
 from elsac.passes.ranges import width
 from elsac.passes.verify_mapping.model import Mapping, core_of, name, refuse
-from elsac.passes.verify_mapping.needs import lines_of
+from elsac.passes.verify_mapping.needs import Area, area, lines_of, met, products
+from elsac.runtime.program import ALWAYS, NEVER
 from elsac.targets import Target
 
 Bytes = dict[str, int]
@@ -79,16 +86,66 @@ def need_of(mapping: Mapping, tile: token.ActorOp) -> Bytes:
             weights += packed_bits(blobs, step.constants)
         elif isinstance(step, token.TraceOp):
             tracers += seen(step.map, lines) * tracer_bits(token.stream(step.input))
-    if isinstance(end, token.FireOp | token.FlowOp | token.HoldOp):
+    if isinstance(end, token.Charged):
         wide = end.bits.value.data
         if wide > (most := target.membrane_bits_max):
             refuse(name(tile), f"its membranes have {wide} bits, at most {most}", "'prove-ranges'")
-        membranes += rows * max(wide, target.membrane_bits_min)
-        if isinstance(end, token.FireOp):
-            levels, classes, _ = blobs.type(end.stairs).get_shape()
-            membranes += classes * (2 * wide + levels)
+        membranes += rows * max(wide, target.membrane_bits_min) + rows_tables(tile, rows, blobs)
     bits = {"weights": weights, "membranes": membranes, "tracers": tracers}
-    return {what: -(-size * columns // 8) for what, size in bits.items()}
+    bits = {what: size * columns for what, size in bits.items()}
+    bits["weights"] += delivered(mapping, tile, rows, columns)
+    bits["membranes"] += shared_tables(mapping, tile)
+    return {what: -(-size // 8) for what, size in bits.items()}
+
+
+def rows_tables(tile: token.ActorOp, rows: int, blobs: Blobs) -> int:
+    """Bits of each column that tell the levels of charges, for a PE with so many rows."""
+    end = tile.body.block.last_op
+    if isinstance(end, token.FireOp | token.CurveOp):
+        table = end.stairs if isinstance(end, token.FireOp) else end.breakpoints
+        steps, classes, _ = blobs.type(table).get_shape()
+        return int(classes * (2 * end.bits.value.data + steps))
+    if isinstance(end, token.NormOp):
+        steps = blobs.type(end.thresholds).get_shape()[1]
+        return steps * packed_bits(blobs, end.thresholds) + 2
+    if isinstance(end, token.SoftmaxOp) and end.absent is not None:
+        return min(int(blobs.type(end.absent).get_shape()[0]), rows)
+    return 0
+
+
+def shared_tables(mapping: Mapping, tile: token.ActorOp) -> int:
+    """Bits that a PE holds once for all columns: its part of the exponentials, levels of pieces."""
+    blobs, end = mapping.blobs, tile.body.block.last_op
+    if isinstance(end, token.SoftmaxOp):
+        size = prod(blobs.type(end.exps).get_shape()) * packed_bits(blobs, end.exps)
+        return -(-size // mapping.target.pes_per_core)
+    if isinstance(end, token.CurveOp):
+        return prod(blobs.type(end.levels).get_shape()) * packed_bits(blobs, end.levels)
+    return 0
+
+
+def delivered(mapping: Mapping, tile: token.ActorOp, rows: int, columns: int) -> int:
+    """Bits of the tracers of both factors of a product that the sums of one PE meet: of the PE that
+    has the most. PEs have so many rows and columns each, the last ones perhaps fewer.
+    """
+    bits = {
+        step.side.data: width(stream.lo.data, stream.hi.data)
+        for _, step, _ in mapping.reads[tile]
+        if isinstance(step, token.FactorOp)
+        for stream in [token.stream(step.input)]
+    }
+    if not bits:
+        return 0
+    product, whole = products(tile)[0], area(tile)
+    (first, stop), (left, right) = whole.spines, whole.columns
+    parts = [
+        Area((row, min(row + rows, stop)), (column, min(column + columns, right)))
+        for row in range(first, stop, rows)
+        for column in range(left, right, columns)
+    ]
+    return max(
+        sum(met(product, side, part).size * each for side, each in bits.items()) for part in parts
+    )
 
 
 def tracer_bits(stream: token.StreamType) -> int:
@@ -97,9 +154,10 @@ def tracer_bits(stream: token.StreamType) -> int:
 
 
 def packed_bits(blobs: Blobs, symbol: SymbolRefAttr) -> int:
-    """The least two's complement width of a blob's integers."""
-    array = blobs.get(symbol)
-    return width(int(array.min(initial=0)), int(array.max(initial=0)))
+    """The least two's complement width of a blob's integers; those for infinity do not count."""
+    array = blobs.get(symbol).ravel()
+    finite = array[(array != NEVER) & (array != ALWAYS)] if array.itemsize == 8 else array
+    return width(int(finite.min(initial=0)), int(finite.max(initial=0)))
 
 
 def seen(map: token.MapAttr, lines: int) -> int:

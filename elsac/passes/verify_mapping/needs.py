@@ -3,7 +3,8 @@
 A window looks from a line `o` of outputs at the lines `o * stride - top + k * dilation` of its
 input; a tile needs those from the first to the last that any of its lines looks at, as far as the
 map goes. Weights lead from all columns of a group to its outputs, constants and traces from a
-column to the same column, an index map from wherever it says.
+column to the same column, an index map from wherever it says. A sum of a product needs a row of its
+left and a column of its right factor.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from elsac.context import Blobs
 from elsac.dialects import token
+from elsac.dialects.products import AnyProduct, ElementwiseAttr, places_of
 
 Range = tuple[int, int]
 """First, and the first that is not any more."""
@@ -70,7 +72,9 @@ def lines_of(actor: token.ActorOp) -> tuple[int, int, int]:
     """
     if actor.first_line is not None and actor.last_line is not None and actor.lines is not None:
         return actor.first_line.value.data, actor.last_line.value.data, actor.lines.value.data
-    heights = [map.sizes[1][0] for map in maps(actor)] or [1]
+    heights = [map.sizes[1][0] for map in maps(actor)]
+    heights += [product.out_shape[0] for product in products(actor)]
+    heights = heights or [1]
     return 0, heights[0], heights[0]
 
 
@@ -78,6 +82,31 @@ def maps(actor: token.ActorOp) -> list[token.MapAttr]:
     """The windows of an actor's body."""
     ops = actor.body.block.ops
     return [o.map for o in ops if isinstance(o, Mapped | token.MaximumOp)]
+
+
+def products(actor: token.ActorOp) -> list[AnyProduct]:
+    """What an actor multiplies, once for each of its factors."""
+    return [o.product for o in actor.body.block.ops if isinstance(o, token.FactorOp)]
+
+
+def met(product: AnyProduct, side: str, sums: Area) -> NDArray[np.int64]:
+    """The flat places of a factor whose elements some sums meet, ascending.
+
+    A sum C[g, i, j] meets the elements A[g, i, l] and B[g, l, j] for all l.
+    """
+    held = np.zeros(product.out_shape, np.bool_)
+    held[slice(*sums.spines), slice(*sums.columns)] = True
+    found = np.zeros(product.shape(side), np.bool_)
+    if isinstance(product, ElementwiseAttr):
+        found.ravel()[places_of(product, side)[held]] = True
+        return np.flatnonzero(found)
+    # [heads, m, n] to the rows i or the columns j of each head that have a sum here.
+    heads = held.ravel()[product.out_places]
+    if side == "left":
+        found.ravel()[product.left_places[heads.any(axis=2)]] = True
+    else:
+        found.ravel()[product.right_places.transpose(0, 2, 1)[heads.any(axis=1)]] = True
+    return np.flatnonzero(found)
 
 
 def need(actor: token.ActorOp, step: token.Step, blobs: Blobs) -> Area | Points:
@@ -88,6 +117,10 @@ def need(actor: token.ActorOp, step: token.Step, blobs: Blobs) -> Area | Points:
         follows = blobs.get(step.index)[slice(*rows), slice(*columns)].astype(np.int64)
         spines, channels = np.divmod(follows[follows >= 0], step.channels.value.data)
         return Points(spines, channels)
+    if isinstance(step, token.FactorOp):
+        side = step.side.data
+        places = met(step.product, side, area(actor))
+        return Points(*np.divmod(places, step.product.shape(side)[1]))
     first, stop, _ = lines_of(actor)
     (height, width), _ = step.map.sizes
     (kernel, _), (stride, _), (top, *_), (dilation, _) = step.map.window.values

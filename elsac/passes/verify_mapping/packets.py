@@ -83,7 +83,7 @@ def greatest_exponent(node: Node) -> int:
     spikes, and for an input, where the step tells the size of all its spikes.
     """
     end = node.body.block.last_op if isinstance(node, token.ActorOp) else None
-    if isinstance(end, token.FireOp | token.MaximumOp | token.FlowOp):
+    if isinstance(end, token.End) and not isinstance(end, token.HoldOp):
         if end.alphabet.data is not spiking.Alphabet.TERNARY:
             stream = token.stream(node.output)
             return max((stream.hi.data - stream.lo.data).bit_length() - 1, 0)

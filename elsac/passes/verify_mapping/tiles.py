@@ -8,7 +8,7 @@ import numpy as np
 
 from elsac.dialects import token
 from elsac.passes.verify_mapping.model import Mapping, Node, Read, name, refuse
-from elsac.passes.verify_mapping.needs import Area, area, lines_of, maps
+from elsac.passes.verify_mapping.needs import Area, area, lines_of, maps, products
 
 AGAIN = "'partition' (or 'tile-columns')"
 INPUTS = "'tile-sources'"
@@ -70,6 +70,17 @@ def check_lines(tile: token.ActorOp) -> None:
                 f"{height} lines of {width}",
                 AGAIN,
             )
+    for product in products(tile):
+        if product.out_shape != (tile.layer_rows, tile.total.value.data):
+            refuse(
+                name(tile),
+                "its product gives {} spines of {} columns".format(*product.out_shape)
+                + f", its layer has {tile.layer_rows} of {tile.total.value.data}",
+                AGAIN,
+            )
+    if isinstance(tile.body.block.last_op, token.RowFunction):
+        if tile.columns != (0, tile.total.value.data):
+            refuse(name(tile), "it has a part of the columns, its rows fire as a whole", AGAIN)
     if isinstance(tile.body.block.last_op, token.MaximumOp) and len(set(maps(tile))) > 1:
         refuse(name(tile), "it takes the maximum over other windows than it traces", AGAIN)
 
@@ -148,7 +159,7 @@ def check_origin(mapping: Mapping, tile: token.ActorOp, read: Read) -> None:
                 f"it follows {size} {what} of the layer of {name(sender)}, which has {found}",
                 AGAIN,
             )
-    if not isinstance(step, token.ScatterOp):
+    if not isinstance(step, token.ScatterOp | token.FactorOp):
         width = step.map.sizes[0][1]
         if any(spine % width for spine in its.spines):
             refuse(
@@ -172,6 +183,8 @@ def sizes(mapping: Mapping, tile: token.ActorOp, step: token.Step) -> tuple[int 
                 AGAIN,
             )
         return None, step.channels.value.data
+    if isinstance(step, token.FactorOp):
+        return step.product.shape(step.side.data)
     height, width = step.map.sizes[0]
     if not isinstance(step, token.AccumulateOp):
         return height * width, total

@@ -16,6 +16,7 @@ from math import ceil, fsum, prod
 import numpy as np
 
 from elsac.dialects import token
+from elsac.dialects.products import ElementwiseAttr
 from elsac.passes.verify_mapping.memory import part
 from elsac.passes.verify_mapping.model import Mapping, Node, Read
 from elsac.passes.verify_mapping.needs import lines_of
@@ -109,6 +110,9 @@ class Work:
         """Neurons of a layer that one neuron follows."""
         if isinstance(step, token.ScatterOp):
             return 1
+        if isinstance(step, token.FactorOp):
+            # Of each factor the elements that meet in one sum: those along the side that is summed.
+            return 1 if isinstance(step.product, ElementwiseAttr) else int(step.product.k.data)
         inputs = 1  # the same column
         if isinstance(step, token.AccumulateOp):
             inputs = self.mapping.blobs.type(step.weight).get_shape()[1]

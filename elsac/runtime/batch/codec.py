@@ -13,7 +13,7 @@ import numpy as np
 from elsac.runtime.batch.work import Finished
 from elsac.runtime.reading import Sample
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Of what :func:`encode` gives; another one is not read."""
 
 _HEAD = struct.Struct("<I")

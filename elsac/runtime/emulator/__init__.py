@@ -6,6 +6,7 @@ give the same outcome for every program that :func:`load_image` accepts, or rais
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -124,7 +125,9 @@ class _Log:
 
     def add(self, block: Block, steps: int) -> None:
         """Add the first steps of a block."""
-        self.statistics = self.statistics.plus(block.statistics(steps))
+        total = self.statistics.plus(block.statistics(steps))
+        # A row that was open on the way has been asked again since.
+        self.statistics = replace(total, undecided=block.undecided[steps - 1])
         self._blocks.append(block.spikes[:steps])
         self._records.append({key: values[:steps] for key, values in block.watched.items()})
         if self.recorder is not None:

@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 
 OVERFLOW = "membrane overflow"
 TRACER = "tracer overflow"
+"""Also of a delivered tracer of a product; the place then is the spine and column of the factor."""
 UNDERFLOW = "dependency underflow"
 NEVER_READY = "row never became ready"
 FAULTS = (OVERFLOW, TRACER, UNDERFLOW, NEVER_READY)
@@ -49,10 +50,13 @@ class Statistics:
 
     spikes_positive: Ints
     spikes_negative: Ints
-    sops: Ints  # synaptic operations: membranes that `acc` and `add` updated
+    sops: Ints  # synaptic operations: membranes that `acc`, `add`, `left` and `right` updated
     packets: Ints  # flits sent, those included that close a step
     flit_hops: Ints  # flits times links of the multicast tree that the spine takes
     events: Ints  # on-spikes and on-end handlers run
+    undecided: Ints
+    """Rows whose tables leave a level open: as an engine counts them, in all steps; of an outcome,
+    those of its last step, on which the integers at the end rest."""
     instructions: Ints  # [opcodes]: executed words; `next` once per turn of its loop
 
     @classmethod
@@ -154,6 +158,7 @@ class Block:
     packets: Ints
     flit_hops: Ints
     events: Ints
+    undecided: Ints
     instructions: Ints  # [steps, opcodes]
     row_spikes: NDArray[np.integer[Any]]
     """[steps, rows of all threads]: spikes that the row sent; rows as in `Image.counter_offset`."""
@@ -175,6 +180,7 @@ class Block:
             packets=self.packets[:steps].sum(axis=0),
             flit_hops=self.flit_hops[:steps].sum(axis=0),
             events=self.events[:steps].sum(axis=0),
+            undecided=self.undecided[:steps].sum(axis=0),
             instructions=self.instructions[:steps].sum(axis=0),
         )
 
@@ -235,6 +241,7 @@ class Stepwise:
             packets=new("packets"),
             flit_hops=new("flit_hops"),
             events=new("events"),
+            undecided=new("undecided"),
             instructions=new("instructions"),
             row_spikes=row_spikes[np.newaxis],
             row_flits=row_flits[np.newaxis],

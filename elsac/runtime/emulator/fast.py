@@ -2,7 +2,7 @@
 
 A loop `taps ... next` around one instruction runs that instruction for all pairs at once, which the
 words alone decide; this is the common case. `layout.py` has the memory, `machine.py` the handlers,
-`kernels.py` the loops over columns; here are the steps, and what arrives in them.
+`*kernels.py` the loops over columns; here are the steps, and what arrives in them.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from elsac.runtime.emulator.image import Image
 from elsac.runtime.emulator.kernels import Array, compiled
 from elsac.runtime.emulator.layout import (
     CHANNEL,
+    COUNT_WIDTH,
     COUNTS,
     DEPENDS,
     EVENTS,
@@ -51,13 +52,15 @@ from elsac.runtime.emulator.layout import (
     THREAD_WIDTH,
     THREADS,
     TURNS,
+    UNDECIDED,
     VALUE,
     VISITS,
     WAITING,
     Layout,
     plan,
 )
-from elsac.runtime.emulator.machine import blame, run_row, serve
+from elsac.runtime.emulator.machine import run_row, serve
+from elsac.runtime.emulator.machine_spikes import blame
 from elsac.runtime.emulator.sending import close_step
 from elsac.runtime.isa import ISA, PACKET_SPIKES
 
@@ -130,11 +133,12 @@ class Fast(common.Stepwise):
             packets=counts[PACKETS],
             flit_hops=counts[FLIT_HOPS],
             events=counts[EVENTS],
+            undecided=counts[UNDECIDED],
             instructions=self.state[executed : executed + len(ISA)].copy(),
         )
 
     def _counts(self) -> Ints:
-        return self.state[self.layout.counts].reshape(-1, 6)
+        return self.state[self.layout.counts].reshape(-1, COUNT_WIDTH)
 
     def _spikes(self) -> Ints:
         counts = self._counts()

@@ -3,7 +3,7 @@
 What they refer to is a frame of the machine: the thread, and what its handler serves.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,7 +20,6 @@ from elsac.runtime.emulator.common import (
     up_or_down,
 )
 from elsac.runtime.emulator.image import Image
-from elsac.runtime.isa import ISA
 
 if TYPE_CHECKING:
     from elsac.runtime.emulator.interpreter import Interpreter
@@ -95,7 +94,7 @@ def read(window: np.void, row: int) -> list[int]:
 # The instructions.
 
 
-def _update(thread: Thread, row: int, columns: slice | int, amount: int | Ints) -> None:
+def update(thread: Thread, row: int, columns: slice | int, amount: int | Ints) -> None:
     """Add to membranes of one row; a membrane never wraps."""
     thread.membrane[row, columns] += amount
     limit = 1 << (thread.entry["membrane_bits"] - 1)
@@ -115,7 +114,7 @@ def acc(machine: "Interpreter", frame: Frame, weights: int, shift: int) -> None:
         start = int(segment["offset"]) + (frame.tap * inputs + i) * width
         row = machine.program.weights[start : start + width].astype(np.int64)
         first = i // int(segment["inputs_per_group"]) * width
-        _update(frame.thread, frame.row, slice(first, first + width), (row << shift) * value)
+        update(frame.thread, frame.row, slice(first, first + width), (row << shift) * value)
         machine.counts.sops[frame.thread.number] += width
 
 
@@ -126,7 +125,7 @@ def add(machine: "Interpreter", frame: Frame, constants: int) -> None:
         i = channel - int(segment["first_input"])
         if 0 <= i < int(segment["inputs"]):
             constant = int(machine.program.weights[int(segment["offset"]) + i])
-            _update(frame.thread, frame.row, i, constant * value)
+            update(frame.thread, frame.row, i, constant * value)
             machine.counts.sops[frame.thread.number] += 1
 
 
@@ -136,7 +135,7 @@ def scat(machine: "Interpreter", frame: Frame, map: int) -> None:
     for channel, value in frame.packet:
         if 0 <= channel < int(entry["channels"]):
             for row, column in _targets(machine, entry, frame.spine, channel, channel + 1):
-                _update(frame.thread, row, column, value)
+                update(frame.thread, row, column, value)
 
 
 def scount(machine: "Interpreter", frame: Frame, map: int) -> None:
@@ -144,7 +143,7 @@ def scount(machine: "Interpreter", frame: Frame, map: int) -> None:
     entry = machine.program.maps[map]
     targets = _targets(machine, entry, frame.spine, 0, int(entry["channels"]))
     for row in sorted({row for row, _ in targets}):
-        _count_down(machine, frame.thread, row)
+        count_down(machine, frame.thread, row)
 
 
 def _targets(
@@ -169,10 +168,11 @@ def trace(machine: "Interpreter", frame: Frame, base: int) -> None:
 
 def count(machine: "Interpreter", frame: Frame) -> None:
     """Count the row's dependencies down by one."""
-    _count_down(machine, frame.thread, frame.row)
+    count_down(machine, frame.thread, frame.row)
 
 
-def _count_down(machine: "Interpreter", thread: Thread, row: int) -> None:
+def count_down(machine: "Interpreter", thread: Thread, row: int) -> None:
+    """Count a row's dependencies down by one; run the on-row handler of a row that is ready."""
     thread.waiting[row] -= 1
     if thread.waiting[row] < 0:
         raise Fault(UNDERFLOW, thread.number, row, -1)
@@ -257,21 +257,3 @@ def send(machine: "Interpreter", frame: Frame) -> None:
             inside = route["first_spine"] <= frame.row < route["stop_spine"]
             if inside and route["tree"] == trees.of_row[row]:
                 thread.open[index] = flits == 0
-
-
-EXECUTE: dict[str, Callable[..., None]] = {
-    "acc": acc,
-    "add": add,
-    "scat": scat,
-    "trace": trace,
-    "count": count,
-    "scount": scount,
-    "fire": fire,
-    "max": maximum,
-    "flow": flow,
-    "inject": inject,
-    "send": send,
-}
-# `taps`, `next` and `end` are the control flow of `Interpreter.run`; `exit_reference.py` has the
-# instructions of handlers on step.
-assert set(EXECUTE) | {"taps", "next", "end", "report", "exit"} == {i.mnemonic for i in ISA}

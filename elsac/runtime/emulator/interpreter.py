@@ -1,6 +1,6 @@
 """The reference engine: one instruction at a time.
 
-What the machine does is what this file and `instructions.py` do. The fast engine must give the same
+What the machine does is what this file and `instructions*.py` do. Other engines must give the same
 outcome, count and fault.
 """
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from elsac.runtime.emulator.checks import fields
 from elsac.runtime.emulator.common import (
     NEVER_READY,
     TRACER,
@@ -20,8 +21,10 @@ from elsac.runtime.emulator.common import (
     planes_of,
     shuffle,
 )
+from elsac.runtime.emulator.execute import EXECUTE
 from elsac.runtime.emulator.image import Image
-from elsac.runtime.emulator.instructions import EXECUTE, Frame, Spikes, Thread, fed
+from elsac.runtime.emulator.instructions import Frame, Spikes, Thread, fed
+from elsac.runtime.emulator.instructions_attention import Factors
 from elsac.runtime.isa import PACKET_SPIKES, Instruction, decode
 
 
@@ -42,6 +45,7 @@ class Interpreter(Stepwise):
         rows = int(image.counter_offset[-1])
         self.row_spikes, self.row_flits = np.zeros((2, rows), np.int64)  # sent in this step
         self.decoded: dict[int, tuple[Instruction, dict[str, int]]] = {}
+        self._factors: dict[int, Factors] = {}
 
     def step(self, step: int) -> Ints:
         """Run one step: every thread once, in order. See `common.Engine`."""
@@ -192,6 +196,13 @@ class Interpreter(Stepwise):
         if word not in self.decoded:
             self.decoded[word] = decode(int(self.program.code[word]))
         return self.decoded[word]
+
+    def factors(self, product: int) -> Factors:
+        """Return the delivered tracers of a product."""
+        if product not in self._factors:
+            entry = fields(self.program.products[product])
+            self._factors[product] = Factors(entry, self.threads[entry["thread"]].entry)
+        return self._factors[product]
 
     def spike(self, frame: Frame, column: int, value: int) -> None:
         """Move a tracer by a spike's value and keep the spike for `send`; a value of 0 is none."""

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.lib.recfunctions import structured_to_unstructured
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.common import Ints, planes_of
+from elsac.runtime.emulator.heap import Heap, matrix
 from elsac.runtime.emulator.image import Image
+from elsac.runtime.emulator.lines import place_functions, place_products
 from elsac.runtime.emulator.verify import ALPHABETS, CODINGS
 from elsac.runtime.isa import BY_MNEMONIC, ISA, PACKET_SPIKES
 from elsac.runtime.program import PORT, ROUTE, THREAD
@@ -25,13 +26,14 @@ from elsac.runtime.program import PORT, ROUTE, THREAD
 THREAD_COUNT, ALPHABET, FORMAT, CLOSES = range(4)
 ORDER, THREADS, PORTS, WINDOWS, WEIGHTS, CONSTANTS, STAIRS, MAPS, CODE, ROUTES = range(4, 14)
 TAP_ROWS, TAP_NUMBERS, MAP_ROWS = range(14, 17)
-TABLE_HEADS = 17
+PRODUCTS, SOFTMAXES, NORMS, CURVES = range(17, 21)
+TABLE_HEADS = 21
 
 # Heads of `state`.
 EXECUTED, FAULT = 0, 1
 CHANNEL, VALUE = 2, 3  # the packet that is served
 WEIGHT_ROW, GROUP, FACTOR = 4, 5, 6  # scratch of `acc`
-BEST = 7  # scratch of `max`
+BEST = 7  # scratch for one row: what its tracers follow
 VISITS = 8  # the spines that arrive at the thread whose turn it is: port, spine, start, stop
 PLACES, TURNS = 9, 10  # with jitter: the permuted spikes, and the spine of each event
 OPEN = 11  # of each route: whether the last spine that took it in this step was empty
@@ -39,9 +41,12 @@ STATE_HEADS = 12
 
 # Columns of the thread table: those of program.THREAD, then addresses in the state.
 _THREAD = THREAD.names or ()
-ROWS, COLUMNS, COLUMN_BASE, LO, HI, TRACE_SPINES, TRACE_COLUMNS = (
+ROWS, COLUMNS, ROW_BASE, COLUMN_BASE, LO, HI, TRACE_SPINES, TRACE_COLUMNS = (
     _THREAD.index(name)
-    for name in ("rows", "columns", "column_base", "lo", "hi", "trace_spines", "trace_columns")
+    for name in (
+        *("rows", "columns", "row_base", "column_base", "lo", "hi"),
+        *("trace_spines", "trace_columns"),
+    )
 )
 FIRST_PORT, PORT_COUNT, ON_ROW, DEPENDS, ROW_ORDER, FIRST_ROUTE, ROUTE_COUNT = (
     _THREAD.index(name)
@@ -69,28 +74,11 @@ ROUTE_WIDTH = TREE_LINKS + 1
 WINDOW_WIDTH, TAPS_AT = 13, 12  # the columns of program.WINDOW, then the address of its taps
 WEIGHTS_WIDTH, CONSTANTS_WIDTH, STAIRS_WIDTH = 7, 4, 6  # columns as in program.py
 MAP_WIDTH, MAP_INDPTR, MAP_CHANNELS, MAP_TARGET, MAP_ROWS_AT = 6, 0, 2, 3, 5
-CODE_WIDTH, OPCODE, A, C, STOP = 4, 0, 1, 2, 3  # STOP: the `next` that closes a loop
+CODE_WIDTH, OPCODE, A, B, C, STOP = 5, 0, 1, 2, 3, 4  # STOP: the `next` that closes a loop
 
-POSITIVE, NEGATIVE, SOPS, PACKETS, FLIT_HOPS, EVENTS = range(6)  # at a thread's COUNTS
-
-
-class _Heap:
-    """Hands out consecutive addresses."""
-
-    def __init__(self, heads: int) -> None:
-        self.parts: list[Ints] = [np.zeros(heads, np.int64)]
-        self.size = heads
-
-    def room(self, size: int) -> int:
-        """Reserve room and return its address."""
-        address = self.size
-        self.size += int(size)
-        return address
-
-    def place(self, array: NDArray[Any]) -> int:
-        """Append a copy of an array and return its address."""
-        self.parts.append(array.astype(np.int64).ravel())
-        return self.room(array.size)
+# At a thread's COUNTS.
+POSITIVE, NEGATIVE, SOPS, PACKETS, FLIT_HOPS, EVENTS, UNDECIDED = range(7)
+COUNT_WIDTH = 7
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +91,7 @@ class Layout:
     state_size: int
     state_heads: Ints
     tracers: slice  # of all threads, in the state
-    counts: slice  # [threads, 6]
+    counts: slice  # [threads, COUNT_WIDTH]
     row_spikes: slice  # of all threads
     row_flits: slice
 
@@ -132,7 +120,7 @@ class Layout:
 def plan(image: Image) -> Layout:
     """Lay out an image; the result serves any number of runs."""
     program = image.program
-    tables, state = _Heap(TABLE_HEADS), _Heap(STATE_HEADS)
+    tables, state = Heap(TABLE_HEADS), Heap(STATE_HEADS)
     threads, heads, *slices = _plan_state(image, state)
     threads[:, DEPENDS] += tables.place(program.depends)
     threads[:, LINKS] += tables.place(image.trees.row_links)
@@ -146,23 +134,26 @@ def plan(image: Image) -> Layout:
         CLOSES: int(image.packets.closes),
         ORDER: tables.place(image.order),
         THREADS: tables.place(threads),
-        PORTS: tables.place(_matrix(program.ports)),
+        PORTS: tables.place(matrix(program.ports)),
         CODE: tables.place(_code(program.code)),
-        ROUTES: tables.place(np.column_stack([_matrix(program.routes), image.trees.route_links])),
+        ROUTES: tables.place(np.column_stack([matrix(program.routes), image.trees.route_links])),
         TAP_ROWS: tables.place(image.taps.row),
         TAP_NUMBERS: tables.place(image.taps.tap),
         MAP_ROWS: tables.place(image.map_rows.row),
-        WEIGHTS: tables.place(_matrix(program.weight_segments)),
-        CONSTANTS: tables.place(_matrix(program.constant_segments)),
+        WEIGHTS: tables.place(matrix(program.weight_segments)),
+        CONSTANTS: tables.place(matrix(program.constant_segments)),
     }
     taps_at = tables.place(image.taps.indptr) + image.taps.first
-    head[WINDOWS] = tables.place(np.column_stack([_matrix(program.windows), taps_at]))
-    stairs = _matrix(program.stairs)
-    stairs[:, 0] += tables.place(program.thresholds)
-    classes = tables.place(program.row_classes)
+    head[WINDOWS] = tables.place(np.column_stack([matrix(program.windows), taps_at]))
+    stairs = matrix(program.stairs)
+    thresholds, classes = tables.place(program.thresholds), tables.place(program.row_classes)
+    stairs[:, 0] += thresholds
     stairs[:, 5] += np.where(stairs[:, 5] >= 0, classes, 0)
     head[STAIRS] = tables.place(stairs)
-    maps = _matrix(program.maps)
+    functions = place_functions(program, tables, thresholds, classes)
+    head |= dict(zip((SOFTMAXES, NORMS, CURVES), functions, strict=True))
+    head[PRODUCTS] = place_products(image, tables, state)
+    maps = matrix(program.maps)
     maps[:, MAP_INDPTR] += tables.place(program.map_indptr)
     # Pairs: two numbers each.
     maps[:, MAP_TARGET] = maps[:, MAP_TARGET] * 2 + tables.place(program.map_targets)
@@ -176,7 +167,7 @@ def plan(image: Image) -> Layout:
     return Layout(image, flat, weights, state.size, heads, *slices)
 
 
-def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice, slice, slice]:
+def _plan_state(image: Image, state: Heap) -> tuple[Ints, Ints, slice, slice, slice, slice]:
     """Reserve the state; return the thread table, the heads and the slices of :class:`Layout`."""
     program, count = image.program, len(image.program.threads)
     sources = program.threads["input"] >= 0
@@ -184,7 +175,7 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice, s
     inputs = np.where(sources, neurons, 0)
     spikes, sends = np.diff(image.spike_offset), np.diff(image.send_offset)
     bits = program.threads["membrane_bits"].astype(np.int64)
-    tracers, counts = state.room(image.tracer_offset[-1]), state.room(6 * count)
+    tracers, counts = state.room(image.tracer_offset[-1]), state.room(COUNT_WIDTH * count)
     rows = int(image.counter_offset[-1])
     row_spikes, row_flits = state.room(rows), state.room(rows)
     columns = [
@@ -196,7 +187,7 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice, s
         state.room(image.spike_offset[-1]) + image.spike_offset[:-1],
         # A sent spine is (row, start, stop).
         state.room(3 * image.send_offset[-1]) + 3 * image.send_offset[:-1],
-        counts + 6 * np.arange(count),
+        counts + COUNT_WIDTH * np.arange(count),
         state.room(count) + np.arange(count),
         state.room(count) + np.arange(count),
         image.membrane_offset[:-1],
@@ -227,8 +218,8 @@ def _plan_state(image: Image, state: _Heap) -> tuple[Ints, Ints, slice, slice, s
         **dict.fromkeys((CHANNEL, VALUE, WEIGHT_ROW, GROUP, FACTOR), PACKET_SPIKES),
     }.items():
         heads[head] = state.room(size)
-    lines = np.column_stack([_matrix(program.threads), *columns])
-    sizes = {tracers: int(image.tracer_offset[-1]), counts: 6 * count}
+    lines = np.column_stack([matrix(program.threads), *columns])
+    sizes = {tracers: int(image.tracer_offset[-1]), counts: COUNT_WIDTH * count}
     sizes |= {row_spikes: rows, row_flits: rows}
     where = [slice(start, start + size) for start, size in sizes.items()]
     return lines, heads, where[0], where[1], where[2], where[3]
@@ -243,16 +234,12 @@ def _codings(image: Image) -> Ints:
     return coding
 
 
-def _matrix(table: NDArray[Any]) -> Ints:
-    """Return a structured table as a matrix of 64-bit integers."""
-    return np.array(structured_to_unstructured(table, dtype=np.int64))
-
-
 def _code(words: NDArray[np.uint64]) -> Ints:
     """Split every word; words outside of handlers may hold anything and are never run."""
     opcode = (words & np.uint64(0xFF)).astype(np.int64)
     a = (words >> np.uint64(8) & np.uint64(0xFF)).astype(np.int64)
+    b = (words >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64)
     c = (words >> np.uint64(32)).astype(np.uint32).view(np.int32).astype(np.int64)
     loops = np.flatnonzero(opcode == BY_MNEMONIC["next"].opcode)
     ends = np.append(loops, len(words))
-    return np.column_stack([opcode, a, c, ends[np.searchsorted(loops, np.arange(len(words)))]])
+    return np.column_stack([opcode, a, b, c, ends[np.searchsorted(loops, np.arange(len(words)))]])

@@ -4,91 +4,56 @@
 fault, which then is in the state.
 """
 
-from elsac.runtime.emulator import common, kernels
+from elsac.runtime.emulator import common
 from elsac.runtime.emulator.common import FAULTS
 from elsac.runtime.emulator.kernels import Array, compiled
 from elsac.runtime.emulator.layout import (
-    ALPHABET,
-    BEST,
-    CHANNEL,
     CODE,
     CODE_WIDTH,
-    CODING,
-    COLUMN_BASE,
-    COLUMNS,
-    CONSTANTS,
-    CONSTANTS_WIDTH,
     COUNTS,
     EXECUTED,
-    FACTOR,
-    FAULT,
     FILL,
-    GROUP,
-    HI,
-    INPUT,
-    LIMIT,
-    LO,
-    MAP_CHANNELS,
-    MAP_INDPTR,
     MAP_ROWS,
     MAP_ROWS_AT,
-    MAP_TARGET,
     MAP_WIDTH,
     MAPS,
-    MEMBRANES,
     NEGATIVE,
     ON_ROW,
     OPCODE,
-    PLANES,
     POSITIVE,
-    SOPS,
-    SPIKE_COLUMNS,
+    PRODUCTS,
     SPIKE_VALUES,
-    STAIRS,
-    STAIRS_WIDTH,
     STOP,
-    TAP_NUMBERS,
     TAP_ROWS,
     TAPS_AT,
-    THREAD_WIDTH,
-    THREADS,
-    TRACE,
-    TRACE_COLUMNS,
-    TRACE_SPINES,
-    TRACERS,
-    VALUE,
     WAITING,
-    WEIGHT_ROW,
-    WEIGHTS,
-    WEIGHTS_WIDTH,
     WINDOW_WIDTH,
     WINDOWS,
-    A,
+    B,
     C,
+)
+from elsac.runtime.emulator.lines import FACTOR_WIDTH, PRODUCT_WIDTH, SPANS
+from elsac.runtime.emulator.machine_rows import run_spikes
+from elsac.runtime.emulator.machine_spikes import (
+    blame,
+    run_acc,
+    run_add,
+    run_factor,
+    run_scat,
+    run_trace,
 )
 from elsac.runtime.emulator.sending import run_send
 from elsac.runtime.isa import BY_MNEMONIC
 
 UNDERFLOW = FAULTS.index(common.UNDERFLOW)
-OVERFLOW = FAULTS.index(common.OVERFLOW)
 TRACER = FAULTS.index(common.TRACER)
 
 END, TAPS, NEXT = (BY_MNEMONIC[name].opcode for name in ("end", "taps", "next"))
 ACC, ADD, SCAT = (BY_MNEMONIC[name].opcode for name in ("acc", "add", "scat"))
 FOLLOW, SCOUNT = (BY_MNEMONIC[name].opcode for name in ("trace", "scount"))
-FIRE, MAX, FLOW = (BY_MNEMONIC[name].opcode for name in ("fire", "max", "flow"))
+LEFT, RIGHT = BY_MNEMONIC["left"].opcode, BY_MNEMONIC["right"].opcode
+LCOUNT, RCOUNT = BY_MNEMONIC["lcount"].opcode, BY_MNEMONIC["rcount"].opcode
 SEND = BY_MNEMONIC["send"].opcode
-
-
-@compiled
-def blame(tables: Array, state: Array, me: int, kind: int, row: int, column: int) -> bool:
-    """Note a fault and return False."""
-    fault = state[FAULT]
-    state[fault] = kind
-    state[fault + 1] = (me - tables[THREADS]) // THREAD_WIDTH
-    state[fault + 2] = row
-    state[fault + 3] = column
-    return False
 
 
 @compiled
@@ -125,6 +90,19 @@ def serve(
                         return False
             state[state[EXECUTED] + NEXT] += last - first
             word = stop
+        elif opcode == LEFT or opcode == RIGHT:
+            product = tables[PRODUCTS] + tables[line + B] * PRODUCT_WIDTH
+            side = 0 if opcode == LEFT else 1
+            place = (product, side, spine + operand, size)
+            if not run_factor(tables, state, membranes, me, *place):
+                return False
+        elif opcode == LCOUNT or opcode == RCOUNT:
+            product = tables[PRODUCTS] + tables[line + B] * PRODUCT_WIDTH
+            side = 0 if opcode == LCOUNT else FACTOR_WIDTH
+            span = tables[product + side + SPANS] + 3 * (spine + operand)
+            for row in range(tables[span], tables[span + 1], tables[span + 2]):
+                if not count_row(tables, state, membranes, me, row, step):
+                    return False
         elif opcode == SCAT:
             if not run_scat(tables, state, membranes, me, operand, spine, size):
                 return False
@@ -165,128 +143,24 @@ def run_body(
 
 
 @compiled
-def run_acc(
-    tables: Array,
-    state: Array,
-    weights: Array,
-    membranes: Array,
-    me: int,
-    line: int,
-    first: int,
-    last: int,
-    size: int,
-) -> bool:
-    """Run `acc` for the pairs first..last-1."""
-    segment = tables[WEIGHTS] + tables[line + C] * WEIGHTS_WIDTH
-    offset, low, inputs = tables[segment], tables[segment + 2], tables[segment + 3]
-    per_group, width = tables[segment + 4], tables[segment + 5]
-    weight_row, group, factor = state[WEIGHT_ROW], state[GROUP], state[FACTOR]
-    used = 0
-    for i in range(size):
-        channel = state[state[CHANNEL] + i] - low
-        if 0 <= channel < inputs:
-            state[weight_row + used] = channel * width
-            state[group + used] = channel // per_group * width
-            state[factor + used] = state[state[VALUE] + i] << tables[line + A]
-            used += 1
-    state[tables[me + COUNTS] + SOPS] += used * width * (last - first)
-    for pair in range(first, last):
-        row = tables[tables[TAP_ROWS] + pair]
-        column = kernels.accumulate(
-            membranes,
-            tables[me + MEMBRANES] + row * tables[me + COLUMNS],
-            weights,
-            offset + tables[tables[TAP_NUMBERS] + pair] * inputs * width,
-            width,
-            tables[me + LIMIT],
-            used,
-            state,
-            weight_row,
-            group,
-            factor,
-        )
-        if column >= 0:
-            return blame(tables, state, me, OVERFLOW, row, column)
-    return True
-
-
-@compiled
-def run_add(
-    tables: Array,
-    state: Array,
-    weights: Array,
-    membranes: Array,
-    me: int,
-    line: int,
-    first: int,
-    last: int,
-    size: int,
-) -> bool:
-    """Run `add` for the pairs first..last-1."""
-    segment = tables[CONSTANTS] + tables[line + C] * CONSTANTS_WIDTH
-    offset, low, inputs = tables[segment], tables[segment + 1], tables[segment + 2]
-    sops = 0
-    for pair in range(first, last):
-        row = tables[tables[TAP_ROWS] + pair]
-        base = tables[me + MEMBRANES] + row * tables[me + COLUMNS]
-        for i in range(size):
-            column = state[state[CHANNEL] + i] - low
-            if 0 <= column < inputs:
-                amount = weights[offset + column] * state[state[VALUE] + i]
-                if not kernels.bump(membranes, base + column, amount, tables[me + LIMIT]):
-                    return blame(tables, state, me, OVERFLOW, row, column)
-                sops += 1
-    state[tables[me + COUNTS] + SOPS] += sops
-    return True
-
-
-@compiled
-def run_scat(
-    tables: Array, state: Array, membranes: Array, me: int, operand: int, spine: int, size: int
-) -> bool:
-    """Run `scat`."""
-    entry = tables[MAPS] + operand * MAP_WIDTH
-    channels, target = tables[entry + MAP_CHANNELS], tables[entry + MAP_TARGET]
-    for i in range(size):
-        channel, value = state[state[CHANNEL] + i], state[state[VALUE] + i]
-        if not 0 <= channel < channels:
-            continue
-        cell = tables[entry + MAP_INDPTR] + spine * channels + channel
-        for pair in range(tables[cell], tables[cell + 1]):
-            row, column = tables[target + 2 * pair], tables[target + 2 * pair + 1]
-            place = tables[me + MEMBRANES] + row * tables[me + COLUMNS] + column
-            if not kernels.bump(membranes, place, value, tables[me + LIMIT]):
-                return blame(tables, state, me, OVERFLOW, row, column)
-    return True
-
-
-@compiled
-def run_trace(tables: Array, state: Array, me: int, place: int, size: int) -> None:
-    """Run `trace` for the spine at a place of the thread's copy."""
-    if not 0 <= place < tables[me + TRACE_SPINES]:
-        return
-    columns = tables[me + TRACE_COLUMNS]
-    base = tables[me + TRACE] + place * columns
-    for i in range(size):
-        column = state[state[CHANNEL] + i] - tables[me + COLUMN_BASE]
-        if 0 <= column < columns:
-            state[base + column] += state[state[VALUE] + i]
-
-
-@compiled
 def count_down(
     tables: Array, state: Array, membranes: Array, me: int, first: int, last: int, step: int
 ) -> bool:
     """Count down the rows that stand at the addresses first..last-1; run those that are ready."""
     for address in range(first, last):
-        row = tables[address]
-        counter = tables[me + WAITING] + row
-        state[counter] -= 1
-        if state[counter] < 0:
-            return blame(tables, state, me, UNDERFLOW, row, -1)
-        if state[counter] == 0 and not run_row(tables, state, membranes, me, row, step):
+        if not count_row(tables, state, membranes, me, tables[address], step):
             return False
     return True
+
+
+@compiled
+def count_row(tables: Array, state: Array, membranes: Array, me: int, row: int, step: int) -> bool:
+    """Count one row down; run it if it is ready."""
+    counter = tables[me + WAITING] + row
+    state[counter] -= 1
+    if state[counter] < 0:
+        return blame(tables, state, me, UNDERFLOW, row, -1)
+    return state[counter] != 0 or run_row(tables, state, membranes, me, row, step)
 
 
 @compiled
@@ -314,35 +188,3 @@ def run_row(tables: Array, state: Array, membranes: Array, me: int, row: int, st
                 state[counts + (POSITIVE if state[spike] > 0 else NEGATIVE)] += 1
             state[fill] = new
         line += CODE_WIDTH
-
-
-@compiled
-def run_spikes(
-    tables: Array, state: Array, membranes: Array, me: int, row: int, line: int, step: int
-) -> int:
-    """Run `fire`, `max`, `flow` or `inject`; return the new fill, or -1 - column at a fault."""
-    opcode, operand = tables[line + OPCODE], tables[line + C]
-    columns, lo, hi = tables[me + COLUMNS], tables[me + LO], tables[me + HI]
-    tracers = tables[me + TRACERS] + row * columns
-    charges = tables[me + MEMBRANES] + row * columns
-    alphabet = tables[ALPHABET]
-    out = (tables[me + SPIKE_COLUMNS], tables[me + SPIKE_VALUES], state[tables[me + FILL]])
-    if opcode == FIRE:
-        stairs = tables[STAIRS] + operand * STAIRS_WIDTH
-        levels, row_class = tables[stairs + 4], tables[stairs + 5]
-        chosen = tables[row_class + row] if row_class >= 0 else 0
-        first = tables[stairs] + chosen * columns * levels
-        where = (membranes, charges, state, tracers, columns, tables, first)
-        return kernels.fire(*where, lo, hi, alphabet, *out)
-    if opcode == FLOW:
-        return kernels.flow(membranes, charges, state, tracers, columns, lo, hi, alphabet, *out)
-    if opcode == MAX:
-        window = tables[WINDOWS] + operand * WINDOW_WIDTH
-        copy = (tables[me + TRACE], state[BEST])
-        pool = (tables, window, row, state, *copy, tracers, columns)
-        return kernels.maximum(*pool, lo, hi, alphabet, *out)
-    wishes = tables[me + INPUT] + row * columns
-    return kernels.inject(
-        *(state, wishes, tracers, columns, lo, hi),
-        *(tables[me + CODING], state[tables[me + PLANES]], step, *out),
-    )

@@ -17,6 +17,7 @@ from elsac.runtime.emulator.checks import (
     thread_name,
 )
 from elsac.runtime.emulator.decisions import check_decisions, check_reports
+from elsac.runtime.emulator.function_checks import check_tables, delivered
 from elsac.runtime.emulator.handlers import Facts, ThreadCheck
 from elsac.runtime.emulator.routes import check_routes
 from elsac.runtime.packets import PacketError, PacketFormat, format_of
@@ -40,6 +41,7 @@ def verify(program: Program) -> Facts:
     _segments(program)
     _threads(program)
     _ports(program)
+    check_tables(program)
     check_routes(program)
     check_decisions(program)
     _bindings(program)
@@ -63,6 +65,10 @@ def _shapes(program: Program) -> None:
         "constant_segments": tables.CONSTANTS,
         "stairs": tables.STAIRS,
         "maps": tables.MAP,
+        "products": tables.PRODUCT,
+        "softmaxes": tables.SOFTMAX,
+        "norms": tables.NORM,
+        "curves": tables.CURVE,
         "routes": tables.ROUTE,
         "logits": tables.LOGITS,
         "decisions": tables.DECISION,
@@ -76,6 +82,9 @@ def _shapes(program: Program) -> None:
         "row_orders": np.int32,
         "map_indptr": np.int64,
         "map_targets": np.int32,
+        "exponentials": np.int64,
+        "absent": np.int8,
+        "levels": np.int32,
         "links": np.int32,
         "scales": np.int64,
         "exps": np.int32,
@@ -286,6 +295,7 @@ def _memory(program: Program, facts: Facts) -> None:
         ("tracer copies", size["trace_spines"] * size["trace_columns"]),
         ("spikes in a step", neurons * facts.firings),
         ("spines in a step", size["rows"] * facts.sends),
+        ("delivered tracers", np.array([delivered(program)])),
     ):
         if (total := float(each.sum())) > MAX_ELEMENTS:
             fail(f"the program asks for {total:.3g} {what}; at most {MAX_ELEMENTS} fit")

@@ -10,7 +10,7 @@ from elsac.runtime.energy.costs import (
     macros,
     receive_macros,
 )
-from elsac.runtime.energy.held import WORD_BITS
+from elsac.runtime.energy.factors import WORD_BITS
 from elsac.runtime.energy.shapes import COMPONENTS, Shapes
 from elsac.targets import Target
 
@@ -35,6 +35,8 @@ def area(target: Target, shapes: Shapes) -> Floats:
         out[:, _C[name]] = count
     for name, mm2 in _core(target).items():
         out[:, _C[name]] = shapes.share * mm2
+    out[:, _C["softmax"]] = shapes.softmax_share * target.softmax_mm2
+    out[:, _C["norm"]] = shapes.norm_share * target.norm_mm2
     return out
 
 
@@ -61,7 +63,8 @@ def chip_area(target: Target) -> dict[str, float]:
     found["adders"] = pes * target.adder_tree_mm2
     found["fire"] = pes * target.fire_mm2
     found["flit_generator"] = pes * target.flit_generator_mm2
-    for name, mm2 in _core(target).items():
+    units = {"softmax": target.softmax_mm2, "norm": target.norm_mm2}
+    for name, mm2 in (_core(target) | units).items():
         found[name] = target.cores * mm2
     return found
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.energy.held import WORD_BITS
+from elsac.runtime.energy.factors import WORD_BITS
 from elsac.runtime.energy.shapes import Shapes
 from elsac.targets import Target
 
@@ -48,6 +48,8 @@ class Widths:
 
     weight: Floats
     membrane: Floats
+    batch: Floats
+    """Of membranes, in a batch."""
     tracer: Floats
     constant: Floats
     """Constants that a batch reads."""
@@ -59,6 +61,7 @@ class Widths:
         return cls(
             weight=np.ceil(shapes.weight_columns * shapes.weight_bits / np.float64(WORD_BITS)),
             membrane=lanes * shapes.membrane_bits / MEMBRANE_LANE_BITS,
+            batch=-(-shapes.batch_columns // LANES) * shapes.membrane_bits / MEMBRANE_LANE_BITS,
             tracer=np.ceil(shapes.columns * shapes.tracer_bits / np.float64(WORD_BITS)),
             constant=np.ceil(shapes.columns * shapes.constant_bits / np.float64(WORD_BITS)),
         )
@@ -88,7 +91,9 @@ class Macros(NamedTuple):
 
 
 def macros(target: Target, shapes: Shapes, leaking: bool = False) -> Macros:
-    """The macros that threads occupy; with `leaking` those that the target lets leak."""
+    """The macros that threads occupy; with `leaking` those that the target lets leak. Delivered
+    tracers have macros of their own among those of weights.
+    """
     words = Widths.of(shapes)
     widths = words.weight, words.membrane, words.tracer
     if leaking and target.leaking_macros == "rows":
@@ -99,7 +104,7 @@ def macros(target: Target, shapes: Shapes, leaking: bool = False) -> Macros:
     )
     queues = target.input_queues * -(-target.input_queue_spikes // QUEUE_SPIKES)
     return Macros(
-        weight=weight,
+        weight=weight + shapes.parts * -(-shapes.factor_words // MACRO_WORDS),
         membrane=membrane,
         tracer=tracer,
         queue=shapes.parts * queues * shapes.pe_share,
@@ -114,12 +119,15 @@ def turns(target: Target, shapes: Shapes) -> Floats:
 def filled(target: Target, shapes: Shapes) -> Floats:
     """The share of a PE's adder trees that one pass switches: all of them where a row takes several
     turns, as the artifact has it, [threads]. Where inputs are in groups, those of the columns that
-    a full batch hits, every spike other ones, spread over the turns.
+    a full batch hits, every spike other ones, spread over the turns. Where the heads of a product
+    stand side by side, the columns of one.
     """
     whole = np.minimum(shapes.columns / np.float64(target.circuits_per_pe), 1.0)
     trees = target.circuits_per_pe * np.maximum(turns(target, shapes), 1)
     hit = target.adder_inputs * shapes.weight_columns / trees
-    return np.where(shapes.weight_columns < shapes.columns, np.minimum(whole, hit), whole)
+    grouped = np.where(shapes.weight_columns < shapes.columns, np.minimum(whole, hit), whole)
+    head = np.minimum(shapes.batch_columns / np.float64(target.circuits_per_pe), 1.0)
+    return np.where(shapes.batch_columns < shapes.columns, head, grouped)
 
 
 def free_adds(target: Target, shapes: Shapes) -> NDArray[np.bool_]:

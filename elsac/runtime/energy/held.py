@@ -1,5 +1,5 @@
 """What the threads of a program hold in each of their PEs, besides membranes and tracers: weights,
-constants, staircases, and max-pools' copies of the tracers that they read.
+constants, and max-pools' copies of the tracers that they read.
 """
 
 from typing import Any, NamedTuple
@@ -7,13 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from elsac.runtime.energy.factors import WORD_BITS, row_of_tracers
 from elsac.runtime.handlers import handler
 from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
-
-WORD_BITS = 64
-"""Bits of a word in weight and tracer macros: 16 lanes of 4 bits."""
 
 
 class Weights(NamedTuple):
@@ -41,6 +39,7 @@ def weights(program: Program, columns: Ints) -> Weights:
     all others count for as many such rows as their words fill.
     """
     found = np.zeros((len(program.threads), len(Weights._fields)), np.int64)
+    factors = row_of_tracers(program, columns)
     for number, thread in enumerate(program.threads):
         first, held = int(thread["first_port"]), int(columns[number])
         seen: dict[tuple[str, int], _Rows] = {}
@@ -56,6 +55,8 @@ def weights(program: Program, columns: Ints) -> Weights:
                     seen[name, operands["constants"]] = row
                 if name in ("acc", "add", "scat", "trace"):
                     work.add(name)
+        if number in factors:
+            found[number] = 0, *factors[number], 0  # nothing of it is there before a run
         if not seen:
             continue
         main = max(rows for (name, _), rows in seen.items() if name == "acc" or "acc" not in work)
@@ -80,20 +81,6 @@ def _segment(segment: np.void, held: int) -> _Rows:
     here = min(inputs, fan_in * -(-held // max(width, 1)))
     packed = max(WORD_BITS // max(wide * bits, 1), 1)
     return _Rows(words, -(-taps * here // packed), wide, bits)
-
-
-def stairs(program: Program) -> tuple[Ints, Ints]:
-    """Neuron classes of each thread's staircase, and the bits that a column has in each of them: a
-    base and a step as wide as the membrane, and a code for each level; 0 without, [threads].
-    """
-    found = np.zeros((2, len(program.threads)), np.int64)
-    for number, thread in enumerate(program.threads):
-        for _, name, operands in handler(program, int(thread["on_row"])):
-            if name == "fire":
-                entry = program.stairs[operands["stairs"]]
-                bits = 2 * int(thread["membrane_bits"]) + int(entry["levels"])
-                found[:, number] = entry["classes"], bits
-    return found[0], found[1]
 
 
 def copies(program: Program) -> Ints:

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from elsac.runtime.energy.costs import (
     FLIT_BITS,
+    MEMBRANE_LANE_BITS,
     Floats,
     Rows,
     Widths,
@@ -18,7 +19,7 @@ from elsac.runtime.energy.costs import (
     receive_macros,
     turns,
 )
-from elsac.runtime.energy.held import WORD_BITS
+from elsac.runtime.energy.factors import WORD_BITS
 from elsac.runtime.energy.shapes import COMPONENTS, GROUPS, EnergyError, Shapes
 from elsac.runtime.timing.counts import KINDS
 from elsac.targets import Target
@@ -125,8 +126,13 @@ def _computation(target: Target, shapes: Shapes, n: Floats, loaded: bool) -> Flo
     batches, passes, fires, spikes, queued = (
         n[:, _K[k]] for k in ("batches", "adds", "fires", "batch_spikes", "taps")
     )
+    softmaxes, norms, written = (n[:, _K[k]] for k in ("softmaxes", "norms", "delivered"))
+    column_words, column_adds, column_reads = (
+        n[:, _K[k]] for k in ("column_words", "column_adds", "column_reads")
+    )
     tree = target.adder_tree_pj * (1 + target.shift_adder_energy_percent / 100)
     adds = np.where(free_adds(target, shapes), 0.0, passes * filled(target, shapes) * tree)
+    adds += column_adds / target.circuits_per_pe * tree
     held = shapes.parts * (
         rows.weight * words.weight * weight.write_pj
         + rows.membrane * words.membrane * membrane.write_pj
@@ -134,11 +140,21 @@ def _computation(target: Target, shapes: Shapes, n: Floats, loaded: bool) -> Flo
     )
     # Batches of threads without membranes go to the tracers that these keep copies of.
     traced = np.where(shapes.membrane_bits == 0, batches, 0.0)
+    columns = column_words * shapes.membrane_bits / MEMBRANE_LANE_BITS
+    both = membrane.read_pj + membrane.write_pj
+    rows_of = (
+        (batches + fires) * words.membrane * both
+        - batches * (words.membrane - words.batch) * both
+        - np.where(shapes.tracks, fires * words.membrane * membrane.write_pj, 0.0)
+    )
     items = (
         adds,
         fires * turns(target, shapes) * target.fire_pj,
-        (spikes * words.weight + batches * words.constant) * weight.read_pj,
-        (batches + fires) * words.membrane * (membrane.read_pj + membrane.write_pj),
+        softmaxes * target.softmax_pj,
+        norms * target.norm_pj,
+        (spikes * words.weight + batches * words.constant + column_reads) * weight.read_pj
+        + written * weight.write_pj,
+        rows_of + columns * target.membrane_column_accesses * both,
         (fires + traced) * words.tracer * (tracer.read_pj + tracer.write_pj),
         queued * (queue.read_pj + queue.write_pj),
         held * loaded,
@@ -178,6 +194,8 @@ def _leakage(target: Target, shapes: Shapes) -> Floats:
     powers: Sequence[Floats | float] = (
         pes * trees,
         pes * target.fire_leak_nw,
+        shapes.softmax_share * target.softmax_leak_nw,
+        shapes.norm_share * target.norm_leak_nw,
         here.weight * macro(target, "weight").leak_nw,
         here.membrane * macro(target, "membrane").leak_nw,
         here.tracer * macro(target, "tracer").leak_nw,

@@ -7,6 +7,8 @@ import numpy as np
 
 from elsac.runtime.operators.node import Node, Operator, Tensor
 
+_erf: Callable[[Tensor], Tensor] = np.vectorize(math.erf, otypes=[np.float64])
+
 
 def _unary(function: Callable[[Tensor], Tensor]) -> Operator:
     """Return the operator of a function; its result keeps the type of the input."""
@@ -73,6 +75,39 @@ def _sigmoid(data: Tensor) -> Tensor:
     return value
 
 
+def _swish(node: Node) -> Tensor:
+    data = node.input(0)
+    alpha = np.array(node.get("alpha", 1.0), dtype=np.float32).astype(data.dtype)
+    return np.asarray(data * _sigmoid(alpha * data))
+
+
+def _gelu(node: Node) -> Tensor:
+    data = node.input(0)
+    half, one = data.dtype.type(0.5), data.dtype.type(1)
+    if node.get("approximate", "none") == "tanh":
+        root, cubic = (data.dtype.type(c) for c in (math.sqrt(2 / math.pi), 0.044715))
+        bend = np.tanh(root * (data + cubic * data * data * data))
+    else:
+        bend = _erf(data / data.dtype.type(math.sqrt(2))).astype(data.dtype)
+    return np.asarray(half * data * (one + bend))
+
+
+def _elu(node: Node) -> Tensor:
+    data = node.input(0)
+    alpha = np.array(node.get("alpha", 1.0), dtype=np.float32).astype(data.dtype)
+    return np.where(data < 0, alpha * np.expm1(data), data)
+
+
+def _softplus(data: Tensor) -> Tensor:
+    value: Tensor = np.maximum(data, 0) + np.log1p(np.exp(-np.abs(data)))
+    return value
+
+
+def _hard_swish(data: Tensor) -> Tensor:
+    value: Tensor = data * np.clip(data * np.float32(1 / 6) + np.float32(0.5), 0, 1)
+    return value
+
+
 def _softmax(node: Node, log: bool = False) -> Tensor:
     data, shape = node.input(0), node.input(0).shape
     axis = int(node.get("axis", -1 if node.opset >= 13 else 1))
@@ -96,11 +131,14 @@ ELEMENTWISE: dict[str, Operator] = {
     "Clip": _clip,
     "Div": _binary(_div),
     "Dropout": _dropout,
+    "Elu": _elu,
     "Equal": _binary(np.equal),
-    "Erf": _unary(np.vectorize(math.erf, otypes=[np.float64])),
+    "Erf": _unary(_erf),
     "Exp": _unary(np.exp),
+    "Gelu": _gelu,
     "Greater": _binary(np.greater),
     "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _unary(_hard_swish),
     "Identity": _unary(lambda data: data),
     "LeakyRelu": _leaky_relu,
     "Less": _binary(np.less),
@@ -108,15 +146,19 @@ ELEMENTWISE: dict[str, Operator] = {
     "LogSoftmax": lambda node: _softmax(node, log=True),
     "Max": _variadic(np.maximum),
     "Min": _variadic(np.minimum),
+    "Mish": _unary(lambda data: data * np.tanh(_softplus(data))),
     "Mul": _binary(np.multiply),
     "Neg": _unary(np.negative),
     "Pow": _binary(_pow),
+    "Reciprocal": _unary(np.reciprocal),
     "Relu": _unary(lambda data: np.maximum(data, 0)),
     "Sigmoid": _unary(_sigmoid),
     "Softmax": _softmax,
+    "Softplus": _unary(_softplus),
     "Sqrt": _unary(np.sqrt),
     "Sub": _binary(np.subtract),
     "Sum": _variadic(np.add),
+    "Swish": _swish,
     "Tanh": _unary(np.tanh),
     "Where": lambda node: np.where(node.input(0), node.input(1), node.input(2)),
 }

@@ -46,6 +46,18 @@ def _top_k(node: Node) -> Sequence[Tensor]:
     return [np.take_along_axis(data, indices, axis), indices]
 
 
+def _normalization(node: Node, rms: bool) -> Tensor:
+    """LayerNormalization or RMSNormalization; without a scale it is 1."""
+    data, scale, bias = node.input(0), node.optional(1), node.optional(2)
+    axes = tuple(range(int(node.get("axis", -1)) % data.ndim, data.ndim))
+    epsilon = np.float32(node.get("epsilon", 1e-5))
+    moved = data if rms else data - data.mean(axis=axes, keepdims=True)
+    spread = np.sqrt(np.square(moved).mean(axis=axes, keepdims=True) + epsilon)
+    result: Tensor = (moved / spread).astype(data.dtype, copy=False)
+    result = result if scale is None else result * scale
+    return result if bias is None else result + bias
+
+
 def _global_average_pool(node: Node) -> Tensor:
     data = node.input(0)
     return np.asarray(data.mean(axis=tuple(range(2, data.ndim)), keepdims=True))
@@ -55,6 +67,8 @@ REDUCTIONS: dict[str, Operator] = {
     "ArgMax": _arg(np.argmax),
     "ArgMin": _arg(np.argmin),
     "GlobalAveragePool": _global_average_pool,
+    "LayerNormalization": lambda node: _normalization(node, rms=False),
+    "RMSNormalization": lambda node: _normalization(node, rms=True),
     "ReduceMax": _reduce(np.max),
     "ReduceMean": _reduce(np.mean),
     "ReduceSum": _reduce(np.sum),

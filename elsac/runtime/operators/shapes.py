@@ -67,7 +67,16 @@ def _split(node: Node) -> Sequence[Tensor]:
 
 
 def _gather(node: Node) -> Tensor:
-    return np.take(node.input(0), node.input(1), axis=int(node.get("axis", 0)))
+    data, places, axis = node.input(0), node.input(1), int(node.get("axis", 0))
+    size = data.shape[axis]
+    beyond = (places < -size) | (places >= size)
+    if beyond.any():
+        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(beyond)), places.shape))
+        raise IndexError(
+            f"the index {int(places[at])} at {list(at)} is outside of a table of {size} entries, "
+            f"expected 0..{size - 1}"
+        )
+    return np.take(data, places, axis=axis)
 
 
 def _expand(node: Node) -> Tensor:

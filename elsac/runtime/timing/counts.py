@@ -13,6 +13,12 @@ KINDS = (
     "local_flits",
     "sops",
     "parked",
+    "column_words",
+    "column_adds",
+    "column_reads",
+    "delivered",
+    "softmaxes",
+    "norms",
 )
 """Of each thread, over all PEs that share it:
 
@@ -28,8 +34,23 @@ KINDS = (
 - `sops`: synaptic operations,
 - `parked`: flits that came to a core while its ejection queue was full, and went to its receive
   buffer; only the `network` model knows.
+
+Of products of activations, whose spikes of the left factor count as those behind an im2col unit, as
+rows of delivered tracers are to them what rows of weights are to others; spikes of the right factor
+go down the columns of sums, over all PEs:
+
+- `column_words`: words of 16 membranes read and written back along a column,
+- `column_adds`: circuits that such passes of the adder trees switch,
+- `column_reads`: words of delivered tracers of the left factor read along a column,
+- `delivered`: delivered tracers written, of both factors.
+
+Of functions of rows, once for all PEs of the thread:
+
+- `softmaxes`, `norms`: activations of the unit in the router, each for as many elements of a row as
+  it takes at once.
 """
 
 BATCHES, ADDS, BATCH_SPIKES, INPUT_SPIKES, TAPS, FIRES, SPINES, FLITS, FLIT_HOPS = range(9)
-LOCAL_FLITS, SOPS, PARKED = 9, 10, 11
-assert len(KINDS) == PARKED + 1
+LOCAL_FLITS, SOPS, PARKED, COLUMN_WORDS, COLUMN_ADDS, COLUMN_READS = range(9, 15)
+DELIVERED, SOFTMAXES, NORMS = range(15, 18)
+assert len(KINDS) == NORMS + 1

@@ -10,15 +10,17 @@ from elsac.runtime.timing.kernel import (
     NONE,
     SPINE,
     Array,
-    append,
     complete,
     count,
     schedule,
     visit,
     wake,
 )
+from elsac.runtime.timing.leaving import hand_on, hand_through, leave, occupy
+from elsac.runtime.timing.meeting import meet
 from elsac.runtime.timing.memory import NEVER
 from elsac.runtime.timing.mesh_compiled import compiled
+from elsac.runtime.timing.ports import LEFT
 
 
 @compiled
@@ -50,6 +52,9 @@ def wake_group(m: Array, group: int, now: int) -> None:
 def event(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) -> int:
     """Let a server end its visit and begin the next ones; return the record of the visit that
     ended, or -1."""
+    if server >= m[at.SERVERS]:
+        hand_through(m, server, now)
+        return -1
     record = -1
     if m[m[at.RUNNING] + server]:
         m[m[at.RUNNING] + server] = 0
@@ -57,32 +62,6 @@ def event(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
         leave(m, server, now)
     serve(m, spikes_of, flits_of, server, now)
     return record
-
-
-@compiled
-def leave(m: Array, server: int, now: int) -> None:
-    """Send the rows that a server has completed, or hold them until readers are ready."""
-    row = m[m[at.OUT_FIRST] + server]
-    m[m[at.OUT_FIRST] + server] = -1
-    while row >= 0:
-        following = m[m[at.AFTER] + row]
-        thread, step = m[m[at.GROUP_THREAD] + m[m[at.ROW_GROUP] + row]], m[m[at.ROW_STEP] + row]
-        m[m[at.FIRST] + step * m[at.THREADS] + thread] = min(
-            m[m[at.FIRST] + step * m[at.THREADS] + thread], now
-        )
-        m[m[at.LAST] + step * m[at.THREADS] + thread] = now
-        if step <= m[m[at.CREDIT] + thread]:
-            hand_on(m, thread, row)
-        else:
-            append(m, m[at.HELD_FIRST], m[at.HELD_LAST], thread, row)
-        row = following
-
-
-@compiled
-def hand_on(m: Array, thread: int, row: int) -> None:
-    """Put a row into the list of those on their way out: of its core, or the only one."""
-    which = m[m[at.CORE_OF] + thread] if m[at.LISTS] > 1 else 0
-    append(m, m[at.FIFO_FIRST], m[at.FIFO_LAST], which, row)
 
 
 @compiled
@@ -147,7 +126,11 @@ def serve(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
             row, reader = what & 0xFFFFFFFF, what >> 32
             sender = m[m[at.GROUP_THREAD] + m[m[at.ROW_GROUP] + row]]
             spikes = spikes_of[segment, row]
-            cycles = visit(m, spikes_of, server, reader, row - m[m[at.ROW_AT] + sender], spikes)
+            spine = row - m[m[at.ROW_AT] + sender]
+            if m[m[at.READER_KIND] + reader] < LEFT:
+                cycles = visit(m, spikes_of, server, reader, spine, spikes)
+            else:
+                cycles = meet(m, spikes_of, server, reader, spine, spikes)
             m[m[at.BUSY] + thread] += cycles
             if cycles or m[m[at.OUT_FIRST] + server] >= 0 or m[m[at.QUEUE_RECORD] + place] >= 0:
                 occupy(m, server, now + cycles, m[m[at.QUEUE_RECORD] + place])
@@ -157,14 +140,6 @@ def serve(m: Array, spikes_of: Array, flits_of: Array, server: int, now: int) ->
                 break
             if spikes_of[segment, m[m[at.QUEUE_WHAT] + queue + head] & 0xFFFFFFFF]:
                 break
-
-
-@compiled
-def occupy(m: Array, server: int, until: int, record: int) -> None:
-    """A server is busy until a cycle."""
-    m[m[at.RUNNING] + server] = 1
-    m[m[at.OUT_RECORD] + server] = record
-    schedule(m, server, until)
 
 
 @compiled

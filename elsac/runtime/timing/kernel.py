@@ -18,7 +18,7 @@ from elsac.runtime.timing.counts import (
     TAPS,
 )
 from elsac.runtime.timing.mesh_compiled import compiled
-from elsac.runtime.timing.net import ACC, QUIET, TRACE
+from elsac.runtime.timing.ports import ACC, QUIET, TRACE
 
 Array = NDArray[Any]
 
@@ -86,8 +86,8 @@ def wake(m: Array, server: int, time: int) -> None:
 def batch_cycles(m: Array, group: int, spikes: int) -> int:
     """Count a batch and return its cycles: reading weights, or the passes of the adder trees."""
     thread = m[m[at.GROUP_THREAD] + group]
-    pes = m[m[at.PE_COLUMNS] + thread]
-    passes = shares(spikes, m[at.ADDER_INPUTS]) * m[m[at.TURNS] + group]
+    pes = m[m[at.BATCH_PES] + group]
+    passes = shares(spikes, m[at.ADDER_INPUTS]) * m[m[at.BATCH_TURNS] + group]
     count(m, thread, BATCHES, pes)
     count(m, thread, ADDS, pes * passes)
     count(m, thread, BATCH_SPIKES, pes * spikes)
@@ -253,9 +253,13 @@ def complete(m: Array, spikes_of: Array, server: int, group: int, row: int) -> i
     active = active or spikes_of[step - 1, row] > 0
     if m[at.PRODUCT] == INNER and m[m[at.DIRTY] + row] != 0 and m[m[at.INNER] + group]:
         cycles += batch_cycles(m, group, m[m[at.INNER] + group])
+    m[m[at.DUE] + row] = 0
     if not m[m[at.SOURCE] + group] and (active or not m[at.SKIP]):
         count(m, thread, FIRES, m[m[at.PE_COLUMNS] + thread])
         cycles += m[at.FIRE] * m[m[at.TURNS] + group]
+        if m[m[at.UNIT] + thread] >= 0:
+            m[m[at.DUE] + row] = 1
+            count(m, thread, m[m[at.UNIT_KIND] + thread], m[m[at.UNIT_PARTS] + thread])
     m[m[at.DIRTY] + row] = 0
     m[m[at.ROW_STEP] + row] = step
     append(m, m[at.OUT_FIRST], m[at.OUT_LAST], server, row)

@@ -16,46 +16,50 @@ from elsac.runtime.timing.net import Ints, TimedNet
 # Scalars: sizes and options.
 STEPS, THREADS, GROUPS, LEAVES, SLOTS, RING_WIDTH, LISTS, KIND_COUNT = range(8)
 (PRODUCT, PATTERN, QUEUES, BATCH, ADDER_INPUTS, PORTS, FIRE, SKIP, CREDITS, HOP) = range(8, 18)
-LINK, WIDTH, CLOSES, TICKET, ANSWERED, WHOLE, HEAD_COUNT = range(18, 25)
+LINK, WIDTH, CLOSES, CIRCUITS, TICKET, ANSWERED, WHOLE, HEAD_COUNT, SERVERS = range(18, 27)
 
 # Tables of the net (`TimedNet`).
 (ROW_AT, HEADS, CORE_OF, LAYER_OF, GROUPS_AT, READERS_AT, CHANNELS_AT, SENDERS_AT, SENDERS) = range(
-    25, 34
+    27, 36
 )
-(PE_COLUMNS, GROUP_THREAD, GROUP_ROW, GROUP_ROWS, GROUP_ACTORS_AT, GROUP_ACTORS) = range(34, 40)
-(SOURCE, TURNS, INNER, WORDS, ORDER, WAITS, ROW_GROUP, ACTOR_GROUP, ACTOR_SERVER) = range(40, 49)
-(VISITS, SERVER_AT, SERVER_ACTORS, READER_ACTOR, READER_CHANNEL, READER_FIRST) = range(49, 55)
-(READER_STOP, READER_KIND, READER_SHARE, READER_TAPS, CHANNEL_CORE) = range(55, 60)
-(CHANNEL_HOPS, CHANNEL_LOCAL, TAP_AT, TAP_ROW) = range(60, 64)
+(PE_COLUMNS, GROUP_THREAD, GROUP_ROW, GROUP_ROWS, GROUP_ACTORS_AT, GROUP_ACTORS) = range(36, 42)
+(SOURCE, TURNS, INNER, WORDS, ORDER, WAITS, ROW_GROUP, ACTOR_GROUP, ACTOR_SERVER) = range(42, 51)
+(VISITS, SERVER_AT, SERVER_ACTORS, READER_ACTOR, READER_CHANNEL, READER_FIRST) = range(51, 57)
+(READER_STOP, READER_KIND, READER_SHARE, READER_TAPS, CHANNEL_CORE) = range(57, 62)
+(CHANNEL_HOPS, CHANNEL_LOCAL, TAP_AT, TAP_ROW, UNIT, UNIT_CYCLES, UNIT_PARTS) = range(62, 69)
+(UNIT_KIND, BATCH_TURNS, BATCH_PES, READER_PES, READER_WAYS, READER_HEADS) = range(69, 75)
+READER_BITS = 75
 
 # State of rows: dependencies to come; spikes in its queue, the queue's ticket (0: none), whether a
-# spike came; the next row in a list of rows, and the step that it is of there.
-WAIT, PENDING, BOUND, DIRTY, AFTER, ROW_STEP = range(64, 70)
+# spike came; the next row in a list of rows, and the step that it is of there; whether it goes
+# through a unit of the router.
+WAIT, PENDING, BOUND, DIRTY, AFTER, ROW_STEP, DUE = range(76, 83)
 # Of groups: the step that is worked on, rows that have not fired in it; (row, ticket) of the queues
 # in use, oldest first; how many; step of which the rows without inputs have fired.
-STEP, LEFT, RING, RING_FIRST, RING_SIZE, LIVE, POSITION = range(70, 77)
+STEP, LEFT, RING, RING_FIRST, RING_SIZE, LIVE, POSITION = range(83, 90)
 # Of actors: the step whose visits are served, those served, those that came [actors, slots], and
 # the queue of visits: reader << 32 | row, cycle, record.
-SEGMENT, HEAD, ARRIVED, QUEUE_AT, QUEUE_WHAT, QUEUE_TIME, QUEUE_RECORD = range(77, 84)
+SEGMENT, HEAD, ARRIVED, QUEUE_AT, QUEUE_WHAT, QUEUE_TIME, QUEUE_RECORD = range(90, 97)
 # Of servers: a tournament of the cycles of their next events, whether they are busy until then, the
-# rows that leave then as a list, and the record of what the visit took up, or -1.
-KEY, RUNNING, OUT_FIRST, OUT_LAST, OUT_RECORD = range(84, 89)
+# rows that leave then as a list, and the record of what the visit took up, or -1. A unit of a
+# router, behind the PEs, has the rows that wait for it in its list; the first one leaves.
+KEY, RUNNING, OUT_FIRST, OUT_LAST, OUT_RECORD = range(97, 102)
 # Of threads: steps completed, rows sent in the step, the last step that readers let it send, the
 # rows that wait for that as a list; cycles of the first and last row [steps, threads]; busy cycles;
 # counts [threads, kinds].
-DONE, SENT, CREDIT, HELD_FIRST, HELD_LAST, FIRST, LAST, BUSY, COUNTS = range(89, 98)
+DONE, SENT, CREDIT, HELD_FIRST, HELD_LAST, FIRST, LAST, BUSY, COUNTS = range(102, 111)
 # Rows on their way out, as lists: of each core, or one for all. Rows to come of layers
 # [layers, steps], and the steps that they completed. Synaptic operations [steps, threads].
-FIFO_FIRST, FIFO_LAST, LAYER_LEFT, LAYER_DONE, SOPS = range(98, 103)
+FIFO_FIRST, FIFO_LAST, LAYER_LEFT, LAYER_DONE, SOPS = range(111, 116)
 # Cycle at which the heads have the answer of a step, and the counts then [steps, threads, kinds].
-ANSWERS, SNAPSHOTS = range(103, 105)
-HEADERS = 105
+ANSWERS, SNAPSHOTS = range(116, 118)
+HEADERS = 118
 
 NEVER = 1 << 60
 
 
 class Costs(NamedTuple):
-    """What the target and the options say; the scalars `PRODUCT` to `CLOSES`."""
+    """What the target and the options say; the scalars `PRODUCT` to `CIRCUITS`."""
 
     product: int
     """GUSTAVSON, INNER, OUTER of `kernel.py`."""
@@ -82,12 +86,15 @@ class Costs(NamedTuple):
     """Flits that cross a link at once; 1 if `link` is more."""
     closes: int
     """1: silent spines are told with the next flit, or by one that closes the step."""
+    circuits: int
+    """Circuits of a PE."""
 
 
 def memory(net: TimedNet, activity: Activity, costs: Costs, lists: int) -> Ints:
     """Return the memory before cycle 0; `lists` are those of rows on their way out."""
     threads, groups, actors = len(net.core_of), len(net.group_thread), len(net.actor_group)
-    servers, rows, steps = len(net.server_at) - 1, int(net.row_at[-1]), activity.steps
+    pes, rows, steps = len(net.server_at) - 1, int(net.row_at[-1]), activity.steps
+    servers = max(pes, int(net.unit.max(initial=-1)) + 1)
     slots, leaves, ring = 2, 1, 4
     while slots <= costs.credits:
         slots *= 2
@@ -106,13 +113,14 @@ def memory(net: TimedNet, activity: Activity, costs: Costs, lists: int) -> Ints:
 
     scalars = {STEPS: steps, THREADS: threads, GROUPS: groups, LEAVES: leaves, SLOTS: slots}
     scalars |= {RING_WIDTH: ring, LISTS: lists, KIND_COUNT: len(KINDS), HEAD_COUNT: len(net.heads)}
+    scalars[SERVERS] = pes
     scalars |= {PRODUCT + number: int(value) for number, value in enumerate(costs)}
     tables: dict[int, Ints] = {
         globals()[name.upper()]: getattr(net, name) for name in TimedNet._fields
     }
     tables |= {
         WAIT: net.waits,
-        **dict.fromkeys((PENDING, BOUND, DIRTY, ROW_STEP), full(rows)),
+        **dict.fromkeys((PENDING, BOUND, DIRTY, ROW_STEP, DUE), full(rows)),
         AFTER: full(rows, -1),
         STEP: full(groups, -1),
         RING: full(groups * ring),

@@ -97,6 +97,7 @@ class Timer:
             link=-(-flit_bits // target.link_bits),
             width=max(1, target.link_bits // flit_bits),
             closes=int(self.image.packets.closes),
+            circuits=target.circuits_per_pe,
         )
 
     def time(self, activity: Activity, stop: int | None = None) -> Timing:

@@ -12,16 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.image import Image
-from elsac.runtime.handlers import handler
+from elsac.runtime.timing.ports import QUIET, Taps, Work, batches, weights, work
+from elsac.runtime.timing.units import units
 from elsac.targets import Target
 
 Ints = NDArray[np.int64]
 
 _NONE = np.zeros(0, np.int64)
-
-ACC, COLUMN, TRACE, QUIET = range(4)
-"""What a visit does: adds rows of weights; touches single columns of membranes (`add`, `scat`);
-notes tracers (`trace`); nothing but counting down."""
 
 
 class TimedNet(NamedTuple):
@@ -39,6 +36,10 @@ class TimedNet(NamedTuple):
     senders_at: Ints  # [threads + 1] -> senders: threads that it reads
     senders: Ints
     pe_columns: Ints  # PEs that share the columns
+    unit: Ints  # server of the router's unit that the thread's rows go through; -1: none
+    unit_cycles: Ints  # for a row
+    unit_parts: Ints  # activations for a row
+    unit_kind: Ints  # the count that these go to
     # groups
     group_thread: Ints
     group_row: Ints  # first row
@@ -47,6 +48,8 @@ class TimedNet(NamedTuple):
     group_actors: Ints
     source: Ints  # 1: injects an input
     turns: Ints  # of the circuits for one row
+    batch_turns: Ints  # for one batch: that of a product touches one head
+    batch_pes: Ints  # PEs that a batch takes place in
     inner: Ints  # weight rows that an inner product reads for one row
     words: Ints  # macros of a weight row
     order: Ints  # [rows] the order in which rows run that wait for nothing
@@ -66,6 +69,10 @@ class TimedNet(NamedTuple):
     reader_kind: Ints
     reader_share: Ints  # of 1 << 16: spikes that lie in the thread's channels
     reader_taps: Ints  # address of the spine's row pointer in tap_at
+    reader_pes: Ints  # of a factor, as all below: see `ports.Work`
+    reader_ways: Ints
+    reader_heads: Ints
+    reader_bits: Ints
     # channels: a stream on its way to a core
     readers_at: Ints  # [channels + 1] -> readers
     channel_core: Ints
@@ -82,9 +89,14 @@ def build(image: Image, target: Target) -> TimedNet:
     threads = program.threads
     count = len(threads)
     parts = _groups(image, target)
-    tap_at = np.concatenate([image.taps.indptr, image.map_rows.indptr + len(image.taps.row)])
-    tap_row = np.concatenate([image.taps.row, image.map_rows.row])
-    maps_from = len(image.taps.indptr)
+    columns = -(-threads["columns"].astype(np.int64) // np.maximum(threads["pe_columns"], 1))
+    touched = batches(image, columns)
+    taps = Taps(image)
+    loops = [
+        [taps.of(thread, p) for p in program.ports[entry["first_port"] :][: entry["ports"]]]
+        for thread, entry in enumerate(threads)
+    ]
+    tap_at, tap_row = taps.arrays()
     hops = _hops(image)
     readers: list[list[tuple[int, ...]]] = [[] for _ in range(count)]
     channels: list[list[tuple[int, int, int]]] = [[] for _ in range(count)]
@@ -95,7 +107,8 @@ def build(image: Image, target: Target) -> TimedNet:
     for thread in range(count):
         entry = threads[thread]
         core = int(entry["core"])
-        for port in program.ports[entry["first_port"] :][: entry["ports"]]:
+        ports = program.ports[entry["first_port"] :][: entry["ports"]]
+        for port, addresses in zip(ports, loops[thread], strict=True):
             sender = int(port["source"])
             if thread not in senders[sender]:
                 senders[sender].append(thread)
@@ -104,14 +117,18 @@ def build(image: Image, target: Target) -> TimedNet:
                 channel_number[key] = len(channel_number)
                 local = int(threads[sender]["core"]) == core
                 channels[sender].append((core, 0 if local else hops.get(key, 0), int(local)))
-            kind, share = _work(image, port, int(threads[sender]["columns"]))
-            for turn, at in enumerate(_taps(image, port, maps_from)):
-                what = kind if turn == 0 else QUIET  # later loops only count down
-                for group in range(parts.groups_at[thread], parts.groups_at[thread + 1]):
-                    first, stop, feed = _reach(parts, group, image, port, at, tap_at, tap_row)
+            for group in range(parts.groups_at[thread], parts.groups_at[thread + 1]):
+                low = parts.group_row[group] - int(image.counter_offset[thread])
+                span = low, low + parts.group_rows[group]
+                does = work(image, thread, port, span, int(touched.pes[thread]))
+                for turn, at in enumerate(addresses):
+                    # Later loops only count down.
+                    what = does if turn == 0 else Work(QUIET, does.share)
+                    first, stop, feed = _reach(span, port, at, tap_at, tap_row)
                     for actor in parts.actors[group]:
                         visits[actor] += feed
-                        found.append((sender, key, [actor, first, stop, what, share, at]))
+                        entries = [actor, first, stop, *what[:2], at, *what[2:]]
+                        found.append((sender, key, entries))
     # Channels are numbered by sender, like the lists.
     numbers: dict[tuple[int, int], int] = {}
     for sender in range(count):
@@ -121,7 +138,7 @@ def build(image: Image, target: Target) -> TimedNet:
         readers[sender].append((actor, numbers[key], *rest))
     for its in readers:
         its.sort(key=lambda r: (r[1], r[0]))
-    reader = np.array([r for its in readers for r in its], np.int64).reshape(-1, 7)
+    reader = np.array([r for its in readers for r in its], np.int64).reshape(-1, 11)
     channel = np.array([c for its in channels for c in its], np.int64).reshape(-1, 3)
     read_by: list[list[int]] = [[] for _ in range(count)]
     for sender, its_readers in enumerate(senders):
@@ -134,8 +151,8 @@ def build(image: Image, target: Target) -> TimedNet:
         rows = slice(parts.group_row[group], parts.group_row[group] + parts.group_rows[group])
         waits[rows] *= len(parts.actors[group])
     actors = [a for its in parts.actors for a in its]
-    columns = -(-threads["columns"].astype(np.int64) // np.maximum(threads["pe_columns"], 1))
-    inner, words = _weights(image, columns)
+    inner, words = weights(image, touched.columns)
+    through = units(image, target, parts.servers)
     of = np.array(parts.group_thread, np.int64)
     ints = np.asarray
     server_order = np.argsort(parts.actor_server, kind="stable")
@@ -149,6 +166,10 @@ def build(image: Image, target: Target) -> TimedNet:
         senders_at=_pointers([len(s) for s in read_by]),
         senders=np.array([s for its in read_by for s in its], np.int64),
         pe_columns=threads["pe_columns"].astype(np.int64),
+        unit=through.server,
+        unit_cycles=through.cycles,
+        unit_parts=through.parts,
+        unit_kind=through.kind,
         group_thread=of,
         group_row=ints(parts.group_row, np.int64),
         group_rows=ints(parts.group_rows, np.int64),
@@ -156,6 +177,8 @@ def build(image: Image, target: Target) -> TimedNet:
         group_actors=np.array(actors, np.int64),
         source=(threads["input"][of] >= 0).astype(np.int64),
         turns=-(-columns // target.circuits_per_pe)[of],
+        batch_turns=-(-touched.columns // target.circuits_per_pe)[of],
+        batch_pes=touched.pes[of],
         inner=inner[of],
         words=words[of],
         order=orders.astype(np.int64),
@@ -173,12 +196,16 @@ def build(image: Image, target: Target) -> TimedNet:
         reader_kind=reader[:, 4].copy(),
         reader_share=reader[:, 5].copy(),
         reader_taps=reader[:, 6].copy(),
+        reader_pes=reader[:, 7].copy(),
+        reader_ways=reader[:, 8].copy(),
+        reader_heads=reader[:, 9].copy(),
+        reader_bits=reader[:, 10].copy(),
         readers_at=_pointers(np.bincount(reader[:, 1], minlength=len(channel))),
         channel_core=channel[:, 0].copy(),
         channel_hops=channel[:, 1].copy(),
         channel_local=channel[:, 2].copy(),
-        tap_at=tap_at.astype(np.int64),
-        tap_row=tap_row.astype(np.int64),
+        tap_at=tap_at,
+        tap_row=tap_row,
     )
 
 
@@ -233,74 +260,20 @@ def _groups(image: Image, target: Target) -> _Parts:
     return parts
 
 
-def _work(image: Image, port: np.void, columns: int) -> tuple[int, int]:
-    """Return the kind of a port and the share of its spikes that the thread takes, of 1 << 16."""
-    program = image.program
-    base, whole = int(port["column_base"]), 1 << 16
-    for _, name, operands in handler(image.program, int(port["on_spikes"])):
-        if name in ("acc", "add"):
-            table = program.weight_segments if name == "acc" else program.constant_segments
-            segment = table[operands["weights" if name == "acc" else "constants"]]
-            low = max(base, int(segment["first_input"]))
-            high = min(base + columns, int(segment["first_input"]) + int(segment["inputs"]))
-            share = whole * max(high - low, 0) // max(columns, 1)
-            return (ACC if name == "acc" else COLUMN), share
-        if name in ("scat", "trace"):
-            return (COLUMN if name == "scat" else TRACE), whole
-    return QUIET, 0
-
-
-def _taps(image: Image, port: np.void, maps_from: int) -> list[int]:
-    """Return where the row pointers of a port's spines begin, for each loop that counts down."""
-    found = []
-    for _, name, operands in handler(image.program, int(port["on_end"])):
-        if name == "taps":
-            found.append(int(image.taps.first[operands["window"]]))
-        if name == "scount":
-            found.append(maps_from + int(image.map_rows.first[operands["map"]]))
-    return found
-
-
 def _reach(
-    parts: _Parts, group: int, image: Image, port: np.void, at: int, tap_at: Ints, tap_row: Ints
+    rows: tuple[int, int], port: np.void, at: int, tap_at: Ints, tap_row: Ints
 ) -> tuple[int, int, int]:
     """Return the first and the last spine of a port, plus 1, that feed rows of a group, and how
     many do.
     """
     first, stop = int(port["first"]), int(port["stop"])
-    low = parts.group_row[group] - int(image.counter_offset[parts.group_thread[group]])
-    high = low + parts.group_rows[group]
     pointers = tap_at[at + first : at + max(stop, first) + 1]
-    rows = tap_row[pointers[0] : pointers[-1]]
-    hits = np.flatnonzero((rows >= low) & (rows < high)) + pointers[0]
+    fed = tap_row[pointers[0] : pointers[-1]]
+    hits = np.flatnonzero((fed >= rows[0]) & (fed < rows[1])) + pointers[0]
     if not len(hits):
         return first, first, 0
     spines = np.unique(np.searchsorted(pointers, hits, side="right") - 1)
     return first + int(spines[0]), first + int(spines[-1]) + 1, len(spines)
-
-
-def _weights(image: Image, columns: Ints) -> tuple[Ints, Ints]:
-    """Return of each thread the weight rows behind one output row, and the macros of one of them.
-
-    A macro word has 16 lanes of 4 bits; wider weights take more of them.
-    """
-    program, count = image.program, len(image.program.threads)
-    inner, words = np.zeros((2, count), np.int64)
-    for thread, entry in enumerate(program.threads):
-        fan_in: dict[int, int] = {}
-        for port in program.ports[entry["first_port"] :][: entry["ports"]]:
-            for _, name, operands in handler(image.program, int(port["on_spikes"])):
-                if name != "acc":
-                    continue
-                segment = program.weight_segments[operands["weights"]]
-                width = int(segment["outputs_per_group"])
-                if segment["inputs"] == segment["inputs_per_group"]:
-                    width = min(width, int(columns[thread]))
-                words[thread] = max(words[thread], -(-width * int(segment["bits"]) // 64))
-                share = int(segment["taps"]) * int(segment["inputs_per_group"])
-                fan_in[operands["weights"]] = share
-        inner[thread] = sum(fan_in.values())
-    return inner, words
 
 
 def _hops(image: Image) -> dict[tuple[int, int], int]:

@@ -1,4 +1,4 @@
-// RUN: %elsac-opt %s -p 'check-blobs,fold,convert-qann-to-spiking{alphabet="ternary" coding="bitplane"},fold-index-maps,prove-ranges,convert-spiking-to-token,order-spines{schedule="raster"},estimate-load,bundle-packets,tile-columns,assign-cores,tile-sources,place-cores{method="snake" effort=0 seed=0},route-streams{method="xy" seed=0},allocate-memory,verify-mapping,convert-token-to-elsa' | filecheck %s
+// RUN: %elsac-opt %s -p 'check-blobs,fold,fold-products,convert-qann-to-spiking{alphabet="ternary" coding="bitplane"},fold-index-maps,prove-ranges,convert-spiking-to-token,order-spines{schedule="raster"},estimate-load,bundle-packets,tile-columns,assign-cores,tile-sources,place-cores{method="snake" effort=0 seed=0},route-streams{method="xy" seed=0},allocate-memory,verify-mapping,convert-token-to-elsa' | filecheck %s
 
 // A network of two layers, from what the frontend makes of an ONNX file to what the emitter turns into words;
 // the passes are those of `elsac compile --print-pipeline`. A convolution with a Relu and a max-pool, then a

@@ -24,6 +24,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects import net, qann, spiking
 from elsac.dialects.net import WindowAttr
+from elsac.dialects.products import ElementwiseAttr, ProductAttr, places_of
 from elsac.dialects.spiking import Alphabet, Coding
 
 F = Fraction
@@ -57,6 +58,13 @@ def qann_ops() -> Iterator[tuple[Operation, str]]:
     yield qann.MatmulOp(tracers(5, 3), "w", 7), "!qann.real<5x7>"
     yield qann.MatmulOp(tracers(3), "w", 7), "!qann.real<7>"
     yield qann.SumPoolOp(tracers(2, 8, 8), WINDOW), "!qann.real<2x4x4>"
+    heads = ProductAttr(2, (5, 4, 3), "columns", out="columns", left_transposed=True)
+    yield qann.ProductOp(tracers(4, 10), tracers(8, 3), heads), "!qann.real<5x6>"
+    yield qann.MultiplyOp(tracers(3, 1, 4), tracers(3, 2, 1)), "!qann.real<3x2x4>"
+    yield qann.ConstantOp("c", (1, 8)), "!qann.real<1x8>"
+    yield qann.SoftmaxOp(real(4), half, "m"), '!qann.tensor<4 in -8 to 7 by "1/2">'
+    yield qann.NormOp(real(4), half, "g", "b", F(1, 3), True), str(half)
+    yield qann.CurveOp(real(4), half, "elu", (F(1, 2),), F(2), F(-1)), str(half)
     yield qann.DequantizeOp(tracers(2, 8)), "!qann.real<2x8>"
     yield qann.ScaleOp(real(3), "s"), "!qann.real<3>"
     yield qann.OffsetOp(real(3), "s"), "!qann.real<3>"
@@ -88,6 +96,18 @@ def spiking_ops() -> Iterator[tuple[Operation, str]]:
     yield spiking.DenseOp(train(5, 3), "w", 0, 7), "!spiking.current<5x7>"
     yield spiking.SumPoolOp(train(2, 8, 8), "c", WINDOW), "!spiking.current<2x4x4>"
     yield spiking.RelayOp(train(2, 8, 8), "c"), "!spiking.current<2x8x8>"
+    heads = ProductAttr(2, (5, 4, 3), right="columns", right_transposed=True)
+    yield spiking.ProductOp(train(10, 4), train(3, 8), heads), "!spiking.current<10x3>"
+    gate = ElementwiseAttr((5, 4), (1, 4))
+    yield spiking.MultiplyOp(train(5, 4), train(1, 4), gate), "!spiking.current<5x4>"
+    yield spiking.SilenceOp((1, 4)), "!spiking.current<1x4>"
+    rule = Alphabet.NEAREST
+    softmax = spiking.SoftmaxOp(current(2, 3), "e", (3, 8), rule, (0, 15), SymbolRefAttr("m"))
+    yield softmax, "!spiking.train<2x3 in 0 to 15>"
+    norm = spiking.NormOp(current(2, 3), "t", "s", (24, 9, 3), True, rule, (-8, 7))
+    yield norm, "!spiking.train<2x3 in -8 to 7>"
+    curve = spiking.CurveOp(current(2, 3), "b", "l", rule, (-1, 7))
+    yield curve, "!spiking.train<2x3 in -1 to 7>"
     yield spiking.JoinOp([current(3), current(3)]), "!spiking.current<3>"
     neuron = spiking.NeuronOp(current(3), "t", Alphabet.FLOOR, -8, 7)
     yield neuron, "!spiking.train<3 in -8 to 7>"
@@ -131,6 +151,60 @@ def test_float32_scales_are_hexadecimal(scale: float) -> None:
 def test_other_texts_are_no_scales(text: str) -> None:
     with pytest.raises(VerifyException, match="is no scale"):
         qann.parse_scale(text)
+
+
+# Types
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (qann.TracerType((2, 4), 0, 15, "1"), qann.TracerType((8,), 0, 15, "1")),
+        (qann.TracerType((8,), 0, 15, "1"), qann.TracerType((8,), 0, 14, "1")),
+        (qann.TracerType((8,), 0, 15, "1"), qann.TracerType((8,), 0, 15, "2")),
+        (qann.RealType((2,)), qann.RealType((3,))),
+        (spiking.TrainType((2,), 0, 1), spiking.TrainType((2,), -1, 1)),
+    ],
+)
+def test_types_that_differ_are_not_equal(one: Attribute, other: Attribute) -> None:
+    assert one != other
+    assert hash(one) != hash(other)
+
+
+# Products
+
+
+SIDES = [("rows", False), ("rows", True), ("columns", False), ("columns", True)]
+
+
+@pytest.mark.parametrize(("where", "turned"), SIDES)
+def test_layouts_of_products(where: str, turned: bool) -> None:
+    """Element [g, i, l] of a left operand, of 3 heads of 2 x 5, lies where the words say."""
+    heads, m, k = 3, 2, 5
+    map = ProductAttr(heads, (m, k, 4), left=where, left_transposed=turned)
+    matrices = np.random.default_rng(0).integers(0, 99, (heads, m, k))
+    parts = [g.T if turned else g for g in matrices]
+    operand = np.concatenate(parts, axis=0 if where == "rows" else 1)
+    assert map.left_shape == operand.shape == map.shape("left")
+    assert np.array_equal(operand.ravel()[map.left_places], matrices)
+    same = ProductAttr(heads, (4, m, k), right=where, right_transposed=turned)
+    assert same.right_shape == map.left_shape
+    assert np.array_equal(same.right_places, map.left_places)
+
+
+@pytest.mark.parametrize("where", ["rows", "columns"])
+def test_layouts_of_results(where: str) -> None:
+    map = ProductAttr(3, (2, 4, 5), out=where)
+    other = ProductAttr(3, (2, 5, 4), left=where)
+    assert map.out_shape == other.left_shape
+    assert np.array_equal(map.out_places, other.left_places)
+
+
+def test_factors_of_elementwise_products() -> None:
+    map = ElementwiseAttr((3, 1), (1, 4))
+    assert map.out_shape == (3, 4)
+    assert places_of(map, "left").tolist() == [[0] * 4, [1] * 4, [2] * 4]
+    assert places_of(map, "right").tolist() == [[0, 1, 2, 3]] * 3
 
 
 # Windows and blobs

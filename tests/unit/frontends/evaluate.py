@@ -5,6 +5,7 @@ then replaced by it: so a difference of one layer does not hide the next.
 """
 
 from fractions import Fraction
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,13 @@ from elsac.context import Blobs, CompilerContext
 from elsac.dialects import qann
 from elsac.dialects.net import BlobOp, WindowAttr
 from elsac.frontends import Imported, import_onnx
+from elsac.interpreters.qann import run_qann
 from elsac.runtime.host import run_host
+from tests.unit.frontends import functions
 
 Array = NDArray[Any]
 NEAR = Fraction(1, 2**14)
+NEW = (qann.ProductOp, qann.MultiplyOp, qann.ConstantOp, qann.FunctionOp)
 
 
 def imported(model: onnx.ModelProto, folder: Path, ctx: CompilerContext | None = None) -> Imported:
@@ -71,7 +75,10 @@ def compare(model: onnx.ModelProto, folder: Path, images: int = 2, seed: int = 0
             feeds[entry["name"]] = (rng.random(shape) * 1.5 - 0.5).astype(dtype)
         else:
             info = np.iinfo(dtype)
-            feeds[entry["name"]] = rng.integers(info.min, info.max, shape).astype(dtype)
+            # Ids point into the tables of the host.
+            tables = [result.arrays[n["inputs"][0]] for n in entry["head"] if n["op"] == "Gather"]
+            low, high = (0, min(map(len, tables))) if tables else (info.min, info.max)
+            feeds[entry["name"]] = rng.integers(low, high, shape).astype(dtype)
     ops = list(result.module.body.ops)
     probes = [o for o in ops if isinstance(o, qann.ProbeOp)]
     reference = runtime_values(model, feeds, [p.tensor_name.data for p in probes])
@@ -88,6 +95,8 @@ def compare(model: onnx.ModelProto, folder: Path, images: int = 2, seed: int = 0
             np.testing.assert_array_equal(tracers, known.get(value, tracers))
         run = _Run(Blobs(result.module, ctx.store), heads | known, floats, image)
         run.run(ops)
+        if image == 0 and any(isinstance(o, NEW) for o in ops):
+            like_the_interpreter(result, ctx, ops, heads)
         env = run.outputs
         run_host(result.host["nodes"], env, result.arrays)
         for final in finals:
@@ -96,6 +105,24 @@ def compare(model: onnx.ModelProto, folder: Path, images: int = 2, seed: int = 0
             assert value.shape == theirs.shape
             np.testing.assert_allclose(value, theirs, rtol=1e-4, atol=1e-4)
     return result
+
+
+def like_the_interpreter(
+    result: Imported, ctx: CompilerContext, ops: list[Operation], heads: dict[SSAValue, Array]
+) -> None:
+    """Assert that the interpreter gives the levels that float64 functions give."""
+    run = _Run(Blobs(result.module, ctx.store), heads, {}, 0)
+    run.run([o for o in ops if not isinstance(o, qann.OutputOp)])
+    inputs = {
+        o.tensor_name.data: heads[o.output][None] + o.zero.value.data
+        for o in ops
+        if isinstance(o, qann.InputOp)
+    }
+    tensors = run_qann(result.module, ctx.store, inputs).tensors
+    for probe in ops:
+        if isinstance(probe, qann.ProbeOp):
+            mine = run.env[probe.input] + probe.zero.value.data
+            np.testing.assert_array_equal(tensors[probe.tensor_name.data][0], mine, str(probe))
 
 
 def head_values(
@@ -159,10 +186,13 @@ class _Run:
     def check(self, op: Operation, value: Array) -> None:
         """Equal to the runtime's integers, but for near-ties."""
         expected = self.known[op.results[0]]
-        if isinstance(op, qann.QuantizeOp):
-            steps = self.env[op.input] / qann.tensor_type(op.output).fraction
+        if isinstance(op, qann.QuantizeOp | qann.FunctionOp):
+            if isinstance(op, qann.QuantizeOp):
+                steps = self.env[op.input] / qann.tensor_type(op.output).fraction
+            else:
+                steps = functions.steps(op, self.env[op.input], self.blobs)
             for mine, theirs, x in zip(value.ravel(), expected.ravel(), steps.ravel(), strict=True):
-                distance = abs(x - (min(mine, theirs) + Fraction(1, 2)))
+                distance = abs(Fraction(x) - (min(mine, theirs) + Fraction(1, 2)))
                 near = abs(mine - theirs) == 1 and distance <= NEAR * max(1, abs(x))
                 assert mine == theirs or near, f"{op}: {mine} against {theirs} from {float(x)}"
         elif not isinstance(op, qann.InputOp):
@@ -216,6 +246,26 @@ class _Run:
                 return padded[index]
             case qann.ConcatOp():
                 return np.concatenate([self.env[i] for i in op.inputs], op.axis.value.data)
+            case qann.ProductOp():
+                left, right = (
+                    self.env[side].ravel()[places]
+                    for side, places in (
+                        (op.left, op.map.left_places),
+                        (op.right, op.map.right_places),
+                    )
+                )
+                sums = np.empty(prod(op.map.out_shape), np.int64)
+                sums[op.map.out_places] = left @ right
+                scaled = self.scaled(op.left, sums.reshape(op.map.out_shape))
+                return scaled * qann.tensor_type(op.right).fraction
+            case qann.MultiplyOp():
+                product = self.env[op.left] * self.env[op.right]
+                return self.scaled(op.left, product) * qann.tensor_type(op.right).fraction
+            case qann.ConstantOp():
+                return self.blobs.get(op.value)
+            case qann.FunctionOp():
+                rounded = np.rint(functions.steps(op, self.env[op.input], self.blobs))
+                return np.clip(rounded, *qann.tensor_type(op.output).bounds).astype(np.int64)
             case qann.QuantizeOp():
                 type = qann.tensor_type(op.output)
                 rounded = [round(v / type.fraction) for v in self.env[op.input].ravel()]

@@ -13,6 +13,7 @@ from xdsl.utils.test_value import create_ssa_value
 from elsac.context import Blobs
 from elsac.dialects import spiking, token
 from elsac.dialects.net import WindowAttr, int_attr
+from elsac.dialects.products import ElementwiseAttr
 from elsac.passes.bands import Range, Reading, cuts, cuttable, lines_of, local, reading, touched
 from elsac.store import WeightStore
 
@@ -282,6 +283,10 @@ def test_a_map_is_cut_where_every_reader_sees_its_lines() -> None:
         value = create_ssa_value(token.StreamType(8, 1, 0, 1))
         return token.ScatterOp(value, 0, 1, SymbolRefAttr("places"))
 
+    def multiplies() -> token.Step:
+        value = create_ssa_value(token.StreamType(8, 1, 0, 1))
+        return token.FactorOp(value, 0, "left", ElementwiseAttr((8, 1), (8, 1)))
+
     def read_by(*steps: token.Step) -> bool:
         """Of a layer of 4 lines of 2 spines."""
         layer = whole("map", [create_ssa_value(token.StreamType(8, 1, 0, 1))], [looks(4, 2)])
@@ -293,7 +298,10 @@ def test_a_map_is_cut_where_every_reader_sees_its_lines() -> None:
     assert read_by(looks(4, 2), looks(4, 2))
     assert read_by(follows())
     assert not read_by(looks(2, 4))
-    assert not read_by(looks(4, 2), looks(8, 1))
+    assert not read_by(looks(4, 2), looks(2, 4))
+    # Lines of one spine are spines, whatever else they are lines of; so are those of a factor.
+    assert read_by(looks(4, 2), looks(8, 1))
+    assert read_by(multiplies())
     assert not read_by(follows(), looks(1, 8))
     # The second stream of a reader is looked at through its second step.
     layer = whole("map", [create_ssa_value(token.StreamType(8, 1, 0, 1))], [looks(4, 2)])

@@ -30,6 +30,7 @@ EXAMPLE = Path(__file__).parents[2] / "filecheck/passes/verify-mapping.mlir"
 SHARED = {
     "elsac.context",
     "elsac.dialects",
+    "elsac.dialects.products",
     "elsac.dialects.token",
     "elsac.passes.ranges",
     "elsac.runtime.packets",

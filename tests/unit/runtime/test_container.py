@@ -68,8 +68,8 @@ def test_is_a_zip() -> None:
         assert json.loads(file.read("header.json"))["network"] == "netz\u00e4"
         listed = {i.filename: i.file_size for i in file.infolist()}
         contents = {n: file.read(n) for n in file.namelist()}
-    # 54 weights of 4 bits, two constants of 12
-    assert listed["weights"] == 27 + 3
+    # 54 weights of 4 bits, two constants of 12, three signs of 2
+    assert listed["weights"] == 27 + 3 + 1
     sections = container.sections(DATA)
     assert {n: size for n, _, size, _ in sections} == listed
     assert {n: DATA[at : at + size] for n, at, size, _ in sections} == contents
@@ -120,10 +120,10 @@ def test_foreign(data: bytes, message: str) -> None:
 def test_versions() -> None:
     newer = {"magic": container.MAGIC, "version": FORMAT_VERSION + 1, "anything": []}
     message = refusal(archive([("elsac", json.dumps(newer).encode()), ("more", b"")]))
-    assert "made by a newer elsac: format 4, expected 3" in message
-    assert "made by an older elsac" in refusal(
-        archive([("elsac", json.dumps({**newer, "version": 0}).encode())])
-    )
+    assert f"newer elsac: format {FORMAT_VERSION + 1}, expected {FORMAT_VERSION};" in message
+    for version in (0, FORMAT_VERSION - 1):
+        older = archive([("elsac", json.dumps({**newer, "version": version}).encode())])
+        assert f"made by an older elsac: format {version}, expected" in refusal(older)
 
 
 def forge(change: Any) -> bytes:
@@ -172,7 +172,7 @@ def _huge_empty(contents: Any, specs: Any) -> None:
 
 
 def _more_weights(contents: Any, specs: Any) -> None:
-    specs["weights"]["shape"] = [57]
+    specs["weights"]["shape"] = [60]
 
 
 def _fewer_weights(contents: Any, specs: Any) -> None:
@@ -209,7 +209,7 @@ def _bytes(contents: Any, specs: Any) -> None:
         (_huge, "1152921504606846976 elements do not fit"),
         (_huge_weights, "1152921504606846976 elements do not fit"),
         (_huge_empty, "no array has the shape"),
-        (_more_weights, "do not take 30 bytes"),
+        (_more_weights, "do not take 31 bytes"),
         (_fewer_weights, "constant_segments[0]"),
         (_stairs, "stairs[0]"),
         (_negative, "weight_segments[0]"),
@@ -233,7 +233,7 @@ def test_forged(change: Any, message: str) -> None:
         ({"arrays": {"a": np.array(["x"])}}, "arrays['a']: got <U1"),
         ({"depends": np.zeros(3)}, "depends: got float64 (3,), expected <i4"),
         ({"links": np.zeros((1, 3), dtype=np.int32)}, "shape (n, 2)"),
-        ({"weights": np.full(56, 8, dtype=np.int32)}, "weights[0] = 8 does not fit the 4 bits"),
+        ({"weights": np.full(59, 8, dtype=np.int32)}, "weights[0] = 8 does not fit the 4 bits"),
         ({"weights": np.zeros(20, dtype=np.int32)}, "weight_segments[0]"),
     ],
 )

@@ -8,11 +8,12 @@ import pytest
 from numba import njit
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.stages import sums, vectors
+from elsac.runtime.emulator.stages import listing, sums, targets, vectors
 from elsac.runtime.emulator.stages.vectors import LANES, SLACK
 
 Array = NDArray[Any]
 WIDTHS = (1, 2, 7, 63, 64, 65, 127, 128, 129, 191, 192, 193, 255, 256, 257, 320, 511, 600)
+WIDTHS += (321, 384, 448, 449, 512, 704, 705, 768, 1100)
 WIDE = (np.int16, np.int32)
 PLACES = (0, 3)
 """Where the first element stands in its array: aligned, and not."""
@@ -47,12 +48,32 @@ def reaches(values: Array, left: int, right: int) -> int:
 
 @compiled
 def differs(one: Array, left: int, other: Array, right: int) -> int:
-    return int(vectors.differs(one, left, other, right))
+    return int(targets.differs(one, left, other, right))
 
 
 @compiled
 def raise_to(held: Array, left: int, other: Array, right: int) -> None:
-    vectors.raise_to(held, left, other, right)
+    targets.raise_to(held, left, other, right)
+
+
+@compiled
+def exceeds(one: Array, left: int, other: Array, right: int) -> int:
+    return int(targets.exceeds(one, left, other, right))
+
+
+@compiled
+def copy_lanes(held: Array, left: int, other: Array, right: int) -> None:
+    targets.copy_lanes(held, left, other, right)
+
+
+@compiled
+def list_bits(items: Array, at: int, mask: int, base: int, factor: int) -> None:
+    listing.list_bits(items, at, mask, base, factor)
+
+
+@compiled
+def list_bits_plainly(items: Array, at: int, mask: int, base: int, factor: int) -> None:
+    listing.list_bits_plainly(items, at, mask, base, factor)
 
 
 @compiled
@@ -178,6 +199,7 @@ def test_comparisons(kind: Any) -> None:
         np.testing.assert_array_equal(mask_of(reaches(values, left, right)), one >= other)
         copy = values.copy()
         np.testing.assert_array_equal(mask_of(differs(values, left, copy, right)), one != other)
+        np.testing.assert_array_equal(mask_of(exceeds(values, left, copy, right)), one > other)
 
 
 @pytest.mark.parametrize("kind", WIDE)
@@ -190,6 +212,33 @@ def test_elements_are_raised(kind: Any) -> None:
         raise_to(held, left, other, right)
         np.testing.assert_array_equal(held, expected)
         np.testing.assert_array_equal(other, before)
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_elements_are_copied(kind: Any) -> None:
+    rng = np.random.default_rng(8)
+    for left, right in ((0, 0), (3, 7), (9, 1)):
+        held, other = drawn(rng, kind, 90), drawn(rng, kind, 90)
+        expected = held.copy()
+        expected[left : left + 64] = other[right : right + 64]
+        copy_lanes(held, left, other, right)
+        np.testing.assert_array_equal(held, expected)
+
+
+@pytest.mark.parametrize("listed", [list_bits, list_bits_plainly])
+def test_bits_are_listed(listed: Callable[..., None]) -> None:
+    """Nothing before the list changes, and no more than 8 places behind it."""
+    rng = np.random.default_rng(9)
+    for number in range(60):
+        mask = rng.random(64) < (0.0, 0.05, 0.15, 0.5, 1.0)[number % 5]
+        at, base, factor = number % 11, (5 << 32 | 64, 7, 0, -640)[number % 4], (1, 768)[number % 2]
+        items = rng.integers(0, 99, 100)
+        before, expected = items.copy(), base + np.flatnonzero(mask) * factor
+        listed(items, at, word(mask), base, factor)
+        end = at + len(expected)
+        np.testing.assert_array_equal(items[at:end], expected)
+        np.testing.assert_array_equal(items[:at], before[:at])
+        np.testing.assert_array_equal(items[end + 8 :], before[end + 8 :])
 
 
 def test_spikes_are_painted() -> None:

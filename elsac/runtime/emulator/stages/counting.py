@@ -56,8 +56,9 @@ from elsac.runtime.packets import PARAMETERS
 from elsac.runtime.packets.count import AER, BAER, count_flits
 
 flits_of: Any = compiled(count_flits)
+KINDS = ("acc", "add", "trace", "scat", "left", "right")
 END, TAPS, NEXT = (BY_MNEMONIC[name].opcode for name in ("end", "taps", "next"))
-ON_SPIKES = tuple(BY_MNEMONIC[name].opcode for name in ("acc", "add", "trace", "scat"))
+ON_SPIKES = tuple(BY_MNEMONIC[name].opcode for name in KINDS)
 OPCODES = len(ISA)
 
 

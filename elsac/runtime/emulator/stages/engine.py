@@ -67,6 +67,7 @@ class Stages:
             *(memory.short, memory.wide, memory.tracers, memory.copies, memory.wishes),
             *(memory.masks, memory.sizes, memory.marks, memory.rows, memory.best, memory.maps),
             *(memory.sums, memory.counts, memory.words, memory.row_spikes, memory.row_flits),
+            (plan.ints, plan.floats, plan.exact, *memory.functions),
         )
         seen: dict[tuple[str, int], list[Ints]] = {key: [] for key in watched}
         watch = {int(plan.place_of[thread]) for _, thread in watched}
@@ -88,6 +89,7 @@ class Stages:
             packets=counts[:, :, at.PACKETS],
             flit_hops=counts[:, :, at.FLIT_HOPS],
             events=counts[:, :, at.HANDLED],
+            undecided=counts[:, :, at.UNDECIDED],
             instructions=memory.words[:steps].copy(),
             row_spikes=memory.row_spikes.reshape(plan.steps, -1)[:steps],
             row_flits=memory.row_flits.reshape(plan.steps, -1)[:steps],
@@ -136,9 +138,9 @@ class Stages:
 
     def _wish(self, wishes: Sequence[Ints], planes: Sequence[int]) -> None:
         """Write what the sources send next, and in how many bit planes each input."""
-        for number, thread in enumerate(self.image.program.threads):
-            if thread["input"] < 0:
-                continue
+        threads = self.image.program.threads
+        for number in np.flatnonzero(threads["input"] >= 0).tolist():
+            thread = threads[number]
             line = self._line(number)
             row, column = int(thread["row_base"]), int(thread["column_base"])
             rows, columns = int(thread["rows"]), int(thread["columns"])

@@ -16,6 +16,7 @@ from elsac.runtime.emulator.stages.fields import (
     BAND_STOP,
     BAND_WIDTH,
     COLUMNS,
+    DEPTHWISE,
     FIRST,
     FIRST_BAND,
     FIRST_ROW,
@@ -47,7 +48,7 @@ from elsac.runtime.emulator.stages.fields import (
     WEIGHT_PLANES,
     WORDS,
 )
-from elsac.runtime.emulator.stages.spreading import copy, mark, scatter, spread
+from elsac.runtime.emulator.stages.spreading import copy, feed_lanes, mark, scatter, spread
 from elsac.runtime.emulator.stages.sums import add_rows
 from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, put
 
@@ -84,6 +85,19 @@ def hear(
             get(tables, band + BAND_STOP),
         )
         plain = get(tables, link + LINK_KIND) == ACC and get(tables, link + FORM) == PLAIN
+        if not sized and get(tables, link + FORM) == DEPTHWISE and in_lanes(tables, link, band):
+            shift += get(tables, link + LINK_SHIFT)
+            for i in range(get(tables, band + BAND_PORTS)):
+                port = get(tables, get(tables, band + BAND_PORT) + i)
+                source = get(tables, port + SOURCE)
+                if get(numbers, get(tables, source + ACTIVE) + step):
+                    spine = get(tables, port + FIRST)
+                    line, place = spine // width + get(tables, band + TOP), spine % width
+                    feed_lanes(
+                        *(tables, weights, membranes, masks, marks, me, link, port, step),
+                        *(line, place, shift),
+                    )
+            continue
         source = get(tables, get(tables, get(tables, band + BAND_PORT)) + SOURCE)
         span = get(tables, source + HI) - get(tables, source + LO) if sized else 1
         exponent = 0
@@ -110,6 +124,19 @@ def kind_of_spikes(tables: Array, numbers: Array, band: int, step: int) -> tuple
     if get(tables, source + SIZES) >= 0:
         return True, 0
     return False, get(numbers, get(tables, source + SHIFTS) + step)
+
+
+@inlined
+def in_lanes(tables: Array, link: int, band: int) -> bool:
+    """Return whether all channels of a band's ports are among those of the link."""
+    low, inputs = get(tables, link + LOW), get(tables, link + INPUTS)
+    for i in range(get(tables, band + BAND_PORTS)):
+        port = get(tables, get(tables, band + BAND_PORT) + i)
+        first = get(tables, port + PORT_BASE) - low
+        columns = get(tables, get(tables, port + SOURCE) + COLUMNS)
+        if first < 0 or first + columns > inputs:
+            return False
+    return True
 
 
 @inlined

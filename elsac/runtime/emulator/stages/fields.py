@@ -53,9 +53,16 @@ HEADS = 7
     STRIDE,  # from the charges of a row to those of the next
     MEMBER,  # of a group: the first of its stages, which follow one another
     MEMBERS,
-) = range(42)
-STAGE_WIDTH = 42
-NOTHING, FIRE, MAX, FLOW, INJECT = range(5)
+    PRODUCT,  # of a group: what it multiplies, see below; 0: nothing
+    LEFT_FANS,  # [spine][segment] membranes that a spike of the left factor updates
+    RIGHT_FANS,
+    ROW_BASE,
+    FUNCTION,  # of `softmax`, `norm` and `curve`: its line, see below
+    AIMS,  # in the aims: [row][64 * words] the tracers that a function asks for
+    DOUBTS,  # in the numbers: rows whose aims its tables cannot decide
+) = range(49)
+STAGE_WIDTH = 49
+NOTHING, FIRE, MAX, FLOW, INJECT, SOFTMAX, NORM, CURVE = range(8)
 
 # One link.
 (
@@ -71,16 +78,15 @@ NOTHING, FIRE, MAX, FLOW, INJECT = range(5)
     LINK_WIDTH,  # spines in a line
     WEIGHT_PLANES,
     PLANE,  # of each: (address in the weights, most rows to a sum, whether sums fit a byte)
-    CONSTANTS,  # of `add`, in tables
     BASE,  # of `trace`; for `scat` the address of its pairs' bounds
     TARGETS,  # of `scat`
     FIRST_BAND,
     BAND_COUNT,
     DENSE,  # see `density.py`; -1: never
     OFFSET,  # the group's column that is column 0 of the link
-) = range(19)
-LINK_WIDTH_OF_LINE = 19
-ACC, ADD, TRACE, SCAT = range(4)
+) = range(18)
+LINK_WIDTH_OF_LINE = 18
+ACC, ADD, TRACE, SCAT, LEFT, RIGHT = range(6)
 PLAIN, DEPTHWISE, GROUPED = range(3)
 
 # What a link needs to run dense; then its geometry (`dense.py`).
@@ -124,5 +130,69 @@ TREE_LINKS, TREE_ROWS, TREE_ROW_COUNT = range(3)
 TREE_WIDTH = 3
 
 # What is counted for each thread in each step.
-POSITIVE, NEGATIVE, SOPS, PACKETS, FLIT_HOPS, HANDLED = range(6)
-COUNTS = 6
+POSITIVE, NEGATIVE, SOPS, PACKETS, FLIT_HOPS, HANDLED, UNDECIDED = range(7)
+COUNTS = 7
+
+# A product: of each head an m x k times a k x n matrix, or element by element.
+(
+    ELEMENTWISE,
+    HEADS_OF,
+    M,
+    K,
+    N,
+    LEFT_SIDE,  # see below
+    RIGHT_SIDE,
+    SUM_HEAD,  # from the sums of a head to those of the next
+    SUM_ROW,
+    OUT_COLUMNS,
+    TURNED,  # in the factors: [head][m][k] a transposed left factor; -1: as it was delivered
+    PACKS,  # in the packs: [head] of a packed right factor
+    PACK,  # words of a head
+    BASES,  # in the bases: [head] the sums to start from
+    BASE_WIDTH,  # of a head
+    HELD,  # [head][m] whether a stage holds sums of the row
+    SHAPE,  # the geometry of the product of a head as a convolution, see `dense.py`
+) = range(17)
+
+# One factor of a product.
+(
+    FACTOR,  # in the factors: [spine][column] what has been delivered, less OFF
+    SPINES,
+    FACTOR_COLUMNS,
+    OF_HEAD,  # in the factors, from an element to that of the next head, line, column of a matrix
+    OF_ROW,
+    OF_COLUMN,
+    OFF,
+    FEEDS,
+    FEED_COUNT,
+    SEGMENTS,  # ranges of columns whose spikes update equally many membranes
+    TALLY,  # in the numbers: [spine][segment] spikes of a step
+    FLAGS,  # in the numbers: [spine] whether it had spikes
+) = range(12)
+SIDE_WIDTH = 12
+
+# Spines of a source that are elements of a factor.
+FEED_SOURCE, FEED_FIRST, FEED_STOP, FEED_SPINE, FEED_COLUMN, PIECES, PIECE_COUNT = range(7)
+FEED_WIDTH = 7
+# Columns of a source in one segment and one word of its masks.
+SEGMENT, WORD, BITS = range(3)
+PIECE_WIDTH = 3
+
+# `softmax`, `norm`, `curve`: where the numbers of the program lie, and those that are quick.
+EXPS, ENTRIES, MULTIPLIER, SHIFT, ABSENT, ABSENT_CLASSES, QUICK = range(7)
+SOFTMAX_WIDTH = 7  # QUICK: in the ints, the exponentials and a 0; -1: no quick way is proved
+(
+    THRESHOLDS,
+    SIGNS,
+    NORM_LO,
+    LEVELS,
+    FRACTION,
+    EPSILON,
+    EPSILON_BITS,
+    RMS,
+    SLOPES,  # in the floats: slope, start and margin, [columns] each; -1
+    SLOPE_WIDTH,
+) = range(10)
+NORM_WIDTH = 10
+BREAKS, PIECES_OF, STEP_TO, FIRST_LEVEL, BREAK_WIDTH, BREAK_CLASSES = range(6)
+CURVE_WIDTH = 6  # [class][piece][column, or one for all] in the stairs; [piece] in tables

@@ -13,6 +13,7 @@ from elsac.runtime.emulator.stages.fields import (
     FIRE,
     FIRST_ROW,
     FLOW,
+    HALF,
     HI,
     INJECT,
     KIND,
@@ -28,8 +29,10 @@ from elsac.runtime.emulator.stages.fields import (
     UP,
     WORDS,
 )
+from elsac.runtime.emulator.stages.listing import EIGHT, list_bits
 from elsac.runtime.emulator.stages.moving import flow, follow, inject, keep_size
-from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, put, reaches
+from elsac.runtime.emulator.stages.targets import copy_lanes
+from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, ones, put, reaches
 
 
 @inlined
@@ -55,7 +58,11 @@ def begin(tables: Array, stairs: Array, membranes: Array, me: int) -> None:
     for row in range(get(tables, me + ROWS)):
         up, down = get(tables, me + UP) + row * stride, get(tables, me + DOWN) + row * stride
         if row and one_class:
-            for column in range(columns):
+            whole = columns // 64 * 64
+            for column in range(0, whole, 64):
+                copy_lanes(membranes, up + column, membranes, get(tables, me + UP) + column)
+                copy_lanes(membranes, down + column, membranes, get(tables, me + DOWN) + column)
+            for column in range(whole, columns):
                 put(membranes, up + column, get(membranes, get(tables, me + UP) + column))
                 put(membranes, down + column, get(membranes, get(tables, me + DOWN) + column))
             continue
@@ -78,6 +85,7 @@ def spike(
     masks: Array,
     sizes: Array,
     marks: Array,
+    rows: Array,
     best: Array,
     first_row: int,
     me: int,
@@ -97,6 +105,9 @@ def spike(
     if kind == NOTHING:
         return False
     some = False
+    half, ups, downs = get(tables, HALF), 0, get(tables, HALF)
+    listed = kind == FIRE and get(tables, ALPHABET) == 0
+    full = half - get(tables, me + COLUMNS) - EIGHT
     for row in range(get(tables, me + ROWS)):
         out = first + row * 2 * words
         if not get(marks, first_row + row):
@@ -104,7 +115,12 @@ def spike(
                 put(masks, out + word, 0)
             continue
         again = False
-        if kind == FIRE:
+        if listed:
+            ups, downs, again = list_row(tables, membranes, masks, rows, me, row, out, ups, downs)
+            if max(ups, downs - half) > full:
+                move(tables, stairs, membranes, tracers, rows, me, ups, downs)
+                ups, downs = 0, half
+        elif kind == FIRE:
             again = fire(
                 tables, stairs, membranes, tracers, masks, sizes, me, row, step, out, words
             )
@@ -114,6 +130,7 @@ def spike(
             again = follow(tables, tracers, copies, masks, sizes, best, me, row, step, out, words)
         put(marks, first_row + row, get(marks, first_row + row) | again << 1)
         some |= any_bits(masks, out, 2 * words)
+    move(tables, stairs, membranes, tracers, rows, me, ups, downs)
     return some
 
 
@@ -135,6 +152,72 @@ def any_bits(masks: Array, at: int, words: int) -> bool:
     for word in range(words):
         found |= get(masks, at + word)
     return found != 0
+
+
+@inlined
+def list_row(
+    tables: Array,
+    membranes: Array,
+    masks: Array,
+    rows: Array,
+    me: int,
+    row: int,
+    out: int,
+    ups: int,
+    downs: int,
+) -> tuple[int, int, bool]:
+    """Run `fire` for a row whose spikes have no sizes, but leave the limits to :func:`move`.
+
+    List the spikes up from place `ups` on, those down from `downs` on; return where the lists end,
+    and whether a neuron spiked.
+    """
+    columns, start, any = get(tables, me + COLUMNS), row * get(tables, me + STRIDE), 0
+    charge = get(tables, me + MEMBRANES) + start
+    above, below = get(tables, me + UP) + start, get(tables, me + DOWN) + start
+    words = get(tables, me + WORDS)
+    for word in range(words):
+        shift = 64 * word
+        inside = first_bits(columns - shift)
+        up = reaches(membranes, charge + shift, above + shift) & inside
+        down = ~reaches(membranes, charge + shift, below + shift) & ~up & inside
+        put(masks, out + word, up)
+        put(masks, out + words + word, down)
+        any |= up | down
+        list_bits(rows, ups, up, row << 32 | shift, 1)
+        list_bits(rows, downs, down, row << 32 | shift, 1)
+        ups, downs = ups + ones(up), downs + ones(down)
+    return ups, downs, any != 0
+
+
+@inlined
+def move(
+    tables: Array,
+    stairs: Array,
+    membranes: Array,
+    tracers: Array,
+    rows: Array,
+    me: int,
+    ups: int,
+    downs: int,
+) -> None:
+    """Move the tracers and the limits of all neurons that have been listed."""
+    columns, stride = get(tables, me + COLUMNS), get(tables, me + STRIDE)
+    levels = get(tables, me + HI) - get(tables, me + LO) + 2
+    first, classes = get(tables, me + STAIRS) - get(tables, me + LO), get(tables, me + CLASSES)
+    trace, above, below = get(tables, me + TRACERS), get(tables, me + UP), get(tables, me + DOWN)
+    begin = 0
+    for sign in (1, -1):
+        for i in range(begin, ups if sign > 0 else downs):
+            row, column = get(rows, i) >> 32, get(rows, i) & 0xFFFFFFFF
+            stair, neuron = first + column * levels, row * stride + column
+            if classes >= 0:
+                stair += get(tables, classes + row) * columns * levels
+            tracer = trace + row * columns + column
+            moved = get(tracers, tracer) + sign
+            put(tracers, tracer, moved)
+            put(membranes, below + neuron, get(stairs, stair + moved))
+            put(membranes, above + neuron, get(stairs, stair + moved + 1))
+        begin = get(tables, HALF)
 
 
 @inlined

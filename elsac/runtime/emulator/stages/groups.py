@@ -8,6 +8,7 @@ they send, and what is counted, stays each tile's own.
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from elsac.runtime.emulator.stages.factors import Product, product_key, product_of, products_of
 from elsac.runtime.emulator.stages.links import Link, links_of
 from elsac.runtime.emulator.stages.shape import NONE, Stage
 from elsac.runtime.program import Program
@@ -32,9 +33,11 @@ class Group:
 
     stages: tuple[Stage, ...]
     offsets: tuple[int, ...]
-    """First column of each."""
+    """Of the first membrane of each."""
     columns: int
     heard: tuple[Heard, ...]
+    product: Product | None = None
+    """Whose sums the stages hold, if they do; then they need not stand side by side."""
 
 
 def groups_of(program: Program, stages: list[Stage]) -> list[Group]:
@@ -42,16 +45,25 @@ def groups_of(program: Program, stages: list[Stage]) -> list[Group]:
     tiles: dict[tuple[object, ...], list[Stage]] = {}
     for stage in stages:
         tiles.setdefault(_key(program, stage), []).append(stage)
-    runs = [run for same in tiles.values() for run in _neighbours(program, same)]
+    runs = [run for same in tiles.values() for run in _runs(program, same)]
     try:
         return [_group(program, run) for run in _ordered(runs)]
     except CycleError:
         return [_group(program, [stage]) for stage in stages]
 
 
+def _runs(program: Program, stages: list[Stage]) -> list[list[Stage]]:
+    if stages[0].product != NONE:
+        return products_of(program, stages)
+    return _neighbours(program, stages)
+
+
 def _key(program: Program, stage: Stage) -> tuple[object, ...]:
     thread = program.threads[stage.thread]
-    if stage.kind not in ("fire", "") or any(p.kind in ("trace", "scat") for p in stage.ports):
+    if stage.product != NONE:
+        return product_key(program, stage)
+    copies = any(p.kind in ("trace", "scat") for p in stage.ports)
+    if stage.kind not in ("fire", "curve", "") or copies:
         return (stage.thread,)
     return (stage.kind, *(int(thread[n]) for n in ("layer", "row_base", "rows")))
 
@@ -80,6 +92,10 @@ def _ordered(runs: list[list[Stage]]) -> list[list[Stage]]:
 
 
 def _group(program: Program, stages: list[Stage]) -> Group:
+    if stages[0].product != NONE:
+        product = product_of(program, stages)
+        firsts = tuple(row * product.shape[1] + column for row, column in product.corners)
+        return Group(tuple(stages), firsts, product.shape[1], (), product)
     columns = [int(program.threads["columns"][stage.thread]) for stage in stages]
     offsets = [sum(columns[:i]) for i in range(len(columns))]
     common: dict[tuple[object, ...], list[tuple[int, Link]]] = {}

@@ -13,12 +13,13 @@ from elsac.runtime.emulator.stages import fields as at
 from elsac.runtime.emulator.stages.groups import Group, Heard
 from elsac.runtime.emulator.stages.heap import Heap
 from elsac.runtime.emulator.stages.links import Axis, Link
-from elsac.runtime.emulator.stages.weights import blocks_of, phases, weights_of
+from elsac.runtime.emulator.stages.listing import ROOM
+from elsac.runtime.emulator.stages.weights import blocks_of, phases, planes_of, weights_of
 from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
 
-LINK_KINDS = ("acc", "add", "trace", "scat")
+LINK_KINDS = ("acc", "add", "trace", "scat", "left", "right")
 
 
 @dataclass
@@ -34,8 +35,8 @@ class Heaps:
     """Bytes of the largest maps."""
     sums: int = 0
     """Most dense sums of a group."""
-    half: int = 1
-    """Most spikes of one spine."""
+    half: int = ROOM
+    """Most spikes of one spine, or of one row of a stage, and some room."""
 
 
 class Hearing:
@@ -58,6 +59,8 @@ class Hearing:
         self.tables, self.fold, self.sized = heaps.tables, fold, sized
         self.rows = int(program.threads["rows"][group.stages[0].thread])
         self.sums = 0
+        columns = max(int(program.threads["columns"][s.thread]) for s in group.stages)
+        heaps.half = max(heaps.half, columns + ROOM)
 
     def place(self) -> tuple[int, int]:
         """Place all links; return the address of the first line, and their number."""
@@ -122,7 +125,17 @@ class Hearing:
         line[at.LOW], line[at.INPUTS] = int(entry["first_input"]), int(entry["inputs"])
         first = int(entry["offset"])
         values = self.program.weights[first : first + int(entry["inputs"])]
-        line[at.CONSTANTS] = self.tables.once(("constants", first, len(values)), values)
+        key = ("constants", first, len(values))
+        if key not in self.tables.known:
+            planes = [(self.heaps.weights.place(plane), 0, 0) for plane in planes_of(values)]
+            self.tables.known[key, "count"] = len(planes)
+            self.tables.once(key, np.array(planes, np.int64))
+        # Each channel has its constant and feeds itself: a depthwise kernel, all taps the same.
+        line[at.PLANE], line[at.WEIGHT_PLANES] = (
+            self.tables.known[key],
+            self.tables.known[key, "count"],
+        )
+        line[at.FORM], line[at.WIDTH], line[at.PER_GROUP] = at.DEPTHWISE, 1, 1
         assert heard.link.horizontal is not None
         return phases(heard.link.horizontal, False), 0
 
@@ -158,7 +171,7 @@ class Hearing:
             bands[number, at.BAND_FIRST] = min(p.first for p in band.ports)
             bands[number, at.BAND_STOP] = max(p.stop for p in band.ports)
             channels = sum(int(self.program.threads["columns"][p.source]) for p in band.ports)
-            self.heaps.half = max(self.heaps.half, channels)
+            self.heaps.half = max(self.heaps.half, channels + ROOM)
         line[at.FIRST_BAND], line[at.BAND_COUNT] = self.tables.place(bands), len(bands)
 
     def _dense(self, heard: Heard, line: Ints) -> int:

@@ -4,6 +4,8 @@ What a stage sends depends on what it hears and on nothing later, so that a stag
 in one go once its sources have run theirs; its weights stay in the cache meanwhile.
 """
 
+from typing import Any
+
 from elsac.runtime.emulator.kernels import Array, bare, inlined
 from elsac.runtime.emulator.stages.counting import count_ports, count_rows
 from elsac.runtime.emulator.stages.density import add_sums, prepare
@@ -12,6 +14,7 @@ from elsac.runtime.emulator.stages.fields import (
     ACTIVE,
     AWAKE,
     DENSE,
+    DOUBTS,
     FIRE,
     FIRST_LINK,
     FIRST_PORT,
@@ -27,13 +30,19 @@ from elsac.runtime.emulator.stages.fields import (
     MEMBERS,
     PORT_COUNT,
     PORT_FIELDS,
+    PRODUCT,
     SLOTS,
+    SOFTMAX,
     SOURCE,
     STAGE_WIDTH,
+    THREAD,
+    UNDECIDED,
     WIDE,
 )
 from elsac.runtime.emulator.stages.firing import begin, settle, spike
+from elsac.runtime.emulator.stages.forming import count_products, form
 from elsac.runtime.emulator.stages.moving import sleep
+from elsac.runtime.emulator.stages.responding import respond, settle_aims
 from elsac.runtime.emulator.stages.vectors import get, put
 
 
@@ -75,13 +84,17 @@ def run_groups(
     words_run: Array,
     row_spikes: Array,
     row_flits: Array,
+    functions: Any,
     first: int,
     last: int,
     time: int,
     begin_step: int,
     end_step: int,
 ) -> None:
-    """Run the groups first..last-1 for some steps of the block, which begins with step `time`."""
+    """Run the groups first..last-1 for some steps of the block, which begins with step `time`.
+
+    `functions` is a tuple of the arrays that products and functions of rows work on.
+    """
     for number in range(first, last):
         group = get(tables, GROUPS) + number * STAGE_WIDTH
         fold = get(tables, group + FOLD)
@@ -100,18 +113,31 @@ def run_groups(
                         me = get(tables, group + MEMBER) + i * STAGE_WIDTH
                         sleep(tables, numbers, masks, me, step)
                 elif get(tables, group + WIDE):
+                    if get(tables, group + PRODUCT):
+                        form(
+                            *(tables, numbers, masks, sizes, row_spikes, marks, wide),
+                            *(functions[7], functions[8], functions[9], functions[10], group, step),
+                        )
                     run_step(
-                        *(tables, numbers, weights, stairs, wide, tracers, copies, wishes, masks),
-                        *(sizes, marks, rows, best, sums, group, opening, step, time),
-                    )
+                        tables, numbers, weights, stairs, wide, tracers, copies, wishes, masks,
+                        sizes, marks, rows, best, sums, functions, group, opening, step, time,
+                    )  # fmt: skip
                 else:
                     run_step(
-                        *(tables, numbers, weights, stairs, short, tracers, copies, wishes, masks),
-                        *(sizes, marks, rows, best, sums, group, opening, step, time),
-                    )
+                        tables, numbers, weights, stairs, short, tracers, copies, wishes, masks,
+                        sizes, marks, rows, best, sums, functions, group, opening, step, time,
+                    )  # fmt: skip
                 for i in range(get(tables, group + MEMBERS)):
                     me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+                    if get(tables, me + KIND) >= SOFTMAX:
+                        counts[step, get(tables, me + THREAD), UNDECIDED] = get(
+                            numbers, get(tables, me + DOUBTS)
+                        )
                     count_ports(tables, masks, counts, words_run, row_spikes, numbers, me, step)
+                    if get(tables, group + PRODUCT):
+                        count_products(
+                            tables, numbers, counts, get(tables, group + PRODUCT), me, step
+                        )
                     count_rows(
                         *(tables, masks, rows, counts, row_spikes, row_flits, numbers, me, step)
                     )
@@ -133,6 +159,7 @@ def run_step(
     rows: Array,
     best: Array,
     sums: Array,
+    functions: Any,
     group: int,
     opening: int,
     step: int,
@@ -153,12 +180,32 @@ def run_step(
             )
     for i in range(get(tables, group + MEMBERS)):
         me = get(tables, group + MEMBER) + i * STAGE_WIDTH
-        some = spike(
-            *(tables, numbers, stairs, membranes, tracers, copies, wishes, masks, sizes),
-            *(marks, best, get(tables, group + FIRST_ROW), me, step, time + step),
-        )
+        first_row = get(tables, (me if get(tables, group + PRODUCT) else group) + FIRST_ROW)
+        if get(tables, me + KIND) >= SOFTMAX:
+            some = respond(
+                *(tables, numbers, stairs, membranes, tracers, masks, sizes, marks, functions),
+                *(first_row, me, step),
+            )
+        else:
+            some = spike(
+                *(tables, numbers, stairs, membranes, tracers, copies, wishes, masks, sizes),
+                *(marks, rows, best, first_row, me, step, time + step),
+            )
         put(numbers, get(tables, me + ACTIVE) + step, some)
-    if get(tables, group + KIND) != INJECT:  # which spikes without hearing anything
+    if get(tables, group + KIND) == INJECT:  # which spikes without hearing anything
+        return
+    if get(tables, group + PRODUCT):
+        awake = False
+        for i in range(get(tables, group + MEMBERS)):
+            me = get(tables, group + MEMBER) + i * STAGE_WIDTH
+            if get(tables, me + KIND) >= SOFTMAX:
+                awake |= settle_aims(tables, marks, me)
+            else:
+                awake |= settle(tables, marks, me)
+        put(numbers, get(tables, group + AWAKE), awake)
+    elif get(tables, group + KIND) >= SOFTMAX:
+        put(numbers, get(tables, group + AWAKE), settle_aims(tables, marks, group))
+    else:
         put(numbers, get(tables, group + AWAKE), settle(tables, marks, group))
 
 

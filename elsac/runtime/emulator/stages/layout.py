@@ -11,22 +11,33 @@ from numpy.typing import NDArray
 
 from elsac.runtime.emulator.image import Image
 from elsac.runtime.emulator.stages import fields as at
+from elsac.runtime.emulator.stages.forms import Forms
+from elsac.runtime.emulator.stages.functions import Exact, Functions, exact_of
 from elsac.runtime.emulator.stages.groups import Group, groups_of
 from elsac.runtime.emulator.stages.heap import Heap
 from elsac.runtime.emulator.stages.hearing import LINK_KINDS, Heaps, Hearing
-from elsac.runtime.emulator.stages.links import Link, axis_of, links_of
+from elsac.runtime.emulator.stages.links import axis_of, links_of
 from elsac.runtime.emulator.stages.order import send_orders
 from elsac.runtime.emulator.stages.proofs import Bounds, bounds_of
-from elsac.runtime.emulator.stages.shape import NoStages, Port, Stage, stages_of
-from elsac.runtime.emulator.stages.vectors import SLACK
-from elsac.runtime.emulator.stages.weights import weights_of
+from elsac.runtime.emulator.stages.shape import (
+    FACTORS,
+    FUNCTIONS,
+    MOVES,
+    NoStages,
+    Port,
+    Stage,
+    stages_of,
+)
+from elsac.runtime.emulator.stages.shifts import shift_of
+from elsac.runtime.emulator.stages.vectors import LANES, SLACK
 from elsac.runtime.emulator.verify import ALPHABETS, CODINGS
 from elsac.runtime.isa import BY_MNEMONIC, ISA
 
 Ints = NDArray[np.int64]
 
-KINDS = ("", "fire", "max", "flow", "inject")
-STATE = ("short", "wide", "copies", "wishes", "numbers", "masks", "sizes")
+KINDS = ("", *MOVES)
+STATE = ("short", "wide", "copies", "wishes", "aims", "numbers", "masks", "sizes")
+VECTORS = ("short", "wide", "copies", "wishes", "aims")
 STATE_BYTES = 1 << 28
 """What the masks and sizes of a block of steps may take, unless one step takes more."""
 FOLD_BYTES = 1 << 20
@@ -49,6 +60,12 @@ class Plan:
     """Weights for dense steps, and the sums to start from."""
     starts: NDArray[np.int32]
     stairs: NDArray[np.int32]
+    ints: NDArray[np.int32]  # numbers of functions
+    floats: NDArray[np.float32]
+    exact: Exact
+    """Exponentials, absent elements, thresholds and weights of the program."""
+    factors: NDArray[np.uint8]
+    """What has been delivered of factors of products before the first step."""
     steps: int
     """Most steps of a block."""
     sizes: dict[str, int]
@@ -67,9 +84,12 @@ class _Builder:
         self.orders = {s.thread: order for s, order in zip(self.stages, orders, strict=True)}
         self.groups = groups_of(self.program, self.stages)
         self.tables, self.stairs = Heap(np.int64, at.HEADS), Heap(np.int32)
-        self.state = {n: Heap(np.int8) for n in STATE}
+        self.state = {n: Heap(np.int8, unit=LANES if n in VECTORS else 1) for n in STATE}
         numbers = self.state["numbers"]
-        self.heaps = Heaps(self.tables, Heap(np.int8), Heap(np.int8), Heap(np.int32), numbers)
+        bytes = Heap(np.int8, unit=LANES), Heap(np.int8, unit=LANES)
+        self.heaps = Heaps(self.tables, *bytes, Heap(np.int32, unit=LANES), numbers)
+        quick = Heap(np.int32, unit=LANES), Heap(np.float32, unit=LANES)
+        self.functions = Functions(self.program, self.tables, self.stairs, *quick)
         threads = self.program.threads
         words = -(-threads["columns"].astype(np.int64) // 64)
         self.words = 2 * words * threads["rows"]
@@ -86,6 +106,7 @@ class _Builder:
         where = self.tables.place(lines)
         self.line_of, place_of = np.zeros((2, len(self.stages)), np.int64)
         number = len(self.groups)
+        self.forms = Forms(self.program, self.tables, self.state["numbers"], self.line_of)
         for place, group in enumerate(self.groups):
             lines[place, at.MEMBER] = where + number * at.STAGE_WIDTH
             lines[place, at.MEMBERS] = len(group.stages)
@@ -105,8 +126,9 @@ class _Builder:
         tables[at.CLOSES], tables[at.HALF] = int(self.image.packets.closes), self.heaps.half
         sizes = {name: heap.size for name, heap in self.state.items()}
         sizes |= {"maps": self.heaps.maps, "sums": self.heaps.sums}
-        sizes |= {"tracers": int(self.image.tracer_offset[-1])}
-        sizes |= {"rows": int(self.image.counter_offset[-1])}
+        sizes |= {"packs": self.forms.packs.size, "bases": self.forms.bases.size}
+        ends = {"tracers": self.image.tracer_offset[-1], "rows": self.image.counter_offset[-1]}
+        sizes |= {name: int(end) for name, end in ends.items()}
         sizes |= {"columns": int(self.program.threads["columns"].max(initial=1))}
         by_thread = {s.thread: b for s, b in self.bounds}
         return Plan(
@@ -117,7 +139,11 @@ class _Builder:
             weights=np.asarray(self.heaps.weights.array(SLACK), np.int8),
             packed=np.asarray(self.heaps.packed.array(SLACK), np.int8),
             starts=np.asarray(self.heaps.starts.array(SLACK), np.int32),
-            stairs=np.asarray(self.stairs.array(), np.int32),
+            stairs=np.asarray(self.stairs.array(SLACK), np.int32),
+            ints=np.asarray(self.functions.ints.array(), np.int32),
+            floats=np.asarray(self.functions.floats.array(SLACK), np.float32),
+            exact=exact_of(self.program),
+            factors=np.asarray(self.forms.factors.array(SLACK), np.uint8),
             steps=self.steps,
             sizes=sizes,
             line_of=self.line_of,
@@ -127,8 +153,9 @@ class _Builder:
     def _group(self, group: Group, line: Ints, members: Ints) -> None:
         """Write the line of a group and those of its stages."""
         thread = self.program.threads[group.stages[0].thread]
-        rows, columns = int(thread["rows"]), group.columns
-        wide = any([self._wide(stage) for stage in group.stages])
+        rows = int(thread["rows"]) if group.product is None else group.product.shape[0]
+        columns, multiplies = group.columns, group.product is not None
+        wide = any([self._wide(stage) for stage in group.stages]) or multiplies
         line[at.ROWS], line[at.COLUMNS], line[at.WIDE] = rows, columns, wide
         line[at.KIND] = KINDS.index(group.stages[0].kind)
         line[at.STRIDE] = columns
@@ -144,8 +171,13 @@ class _Builder:
                 member[name] = line[name] + offset
             member[at.STRIDE], member[at.WIDE] = columns, wide
             ports |= self._stage(stage, member)
+            if stage.kind in FUNCTIONS:
+                bounds = dict(self.bounds)[stage]
+                member[at.FUNCTION] = self.functions.place(stage, bounds, bool(wide))
         for name in (at.COPY, at.COPY_LINES, at.COPY_COLUMNS, at.COLUMN_BASE):
             line[name] = members[0, name]
+        if group.product is not None:
+            line[at.PRODUCT] = self.forms.place(group.product, members)
         fold = int(np.clip(FOLD_BYTES // max(4 * rows * columns, 1), 1, self.steps))
         hearing = Hearing(self.program, self.heaps, group, ports, fold, self.sized)
         line[at.FOLD] = fold
@@ -161,7 +193,7 @@ class _Builder:
             raise NoStages(f"thread {stage.thread}: charges are not proved to fit {bits} bits")
         if bounds.bits_with_one_more > 32:
             raise NoStages(f"thread {stage.thread}: charges of {bounds.bits} bits")
-        shift = max((self._shift(link) for link in links), default=0)
+        shift = max((shift_of(self.program, link) for link in links), default=0)
         if shift > 31:
             raise NoStages(f"thread {stage.thread}: spikes are shifted by {shift} bits")
         return bounds.bits_with_one_more > 16 or shift > 15
@@ -201,6 +233,10 @@ class _Builder:
             line[at.INPUT] = self.state["wishes"].room(rows * columns)
             coding = self.program.bindings["inputs"][int(thread["input"])]["coding"]
             line[at.CODING] = CODINGS.index(coding)
+        if stage.kind in FUNCTIONS:
+            # Whole vectors, since those are written.
+            line[at.AIMS] = self.state["aims"].room(rows * 64 * int(line[at.WORDS]))
+            line[at.DOUBTS] = numbers.room(1)
         self._sending(stage, self.orders[stage.thread], line)
         return self._ports(stage, line)
 
@@ -209,20 +245,6 @@ class _Builder:
         threads = self.program.threads[[p.source for p in stage.ports if p.kind == "trace"]]
         if int(np.maximum(threads["hi"], -threads["lo"]).sum()) >= 1 << 15:
             raise NoStages(f"thread {stage.thread}: copies of tracers of more than 16 bits")
-
-    def _shift(self, link: Link) -> int:
-        """Return by how many bits a weight is shifted at most."""
-        most = 0
-        for port in (port for band in link.bands for port in band.ports):
-            source = self.program.threads[port.source]
-            span = max(int(source["hi"]) - int(source["lo"]), 1)
-            most = max(most, span.bit_length() - 1)
-        return most + link.shift + (24 if link.kind == "acc" and self._large(link) else 0)
-
-    def _large(self, link: Link) -> bool:
-        """Return whether weights need more than a byte."""
-        values = weights_of(self.program, link.operand)
-        return bool(len(values) and (int(values.min()) < -128 or int(values.max()) > 127))
 
     def _stairs(self, stage: Stage, rows: int, line: Ints) -> None:
         entry = self.program.stairs[stage.operand]
@@ -253,8 +275,8 @@ class _Builder:
             spines = port.stop - port.first
             events += spines
             self._count(opcodes, "end", spines)
-            if port.end == "scount":
-                self._count(opcodes, "scount", spines)
+            if port.end in ("scount", *FACTORS.values()):
+                self._count(opcodes, port.end, spines)
             elif port.end == "count":
                 self._count(opcodes, "taps", spines)
                 first = int(self.image.taps.first[port.end_table])

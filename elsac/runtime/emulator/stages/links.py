@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.stages.shape import NONE, NoStages, Port, Stage
+from elsac.runtime.emulator.stages.shape import FACTORS, NONE, NoStages, Port, Stage
 from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
@@ -71,8 +71,10 @@ class Link:
 
 
 def links_of(program: Program, stage: Stage) -> list[Link]:
-    """Put the ports of a stage together; raise `NoStages` if two bring the same spikes."""
-    ports = [p for p in stage.ports if p.kind]
+    """Put the ports of a stage together, but those of factors; raise `NoStages` if two bring the
+    same spikes.
+    """
+    ports = [p for p in stage.ports if p.kind and p.kind not in FACTORS]
     return [
         _link(program, list(same))
         for _, same in groupby(

@@ -2,11 +2,13 @@
 
 from collections import deque
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.stages import fields as at
+from elsac.runtime.emulator.stages.heap import aligned
 from elsac.runtime.emulator.stages.layout import Plan
 from elsac.runtime.emulator.stages.vectors import SLACK
 from elsac.runtime.isa import ISA
@@ -26,6 +28,13 @@ class Memory:
     tracers: NDArray[np.int16] = field(init=False)
     copies: NDArray[np.int16] = field(init=False)
     wishes: NDArray[np.int32] = field(init=False)
+    aims: NDArray[np.int16] = field(init=False)
+    doubts: NDArray[np.uint8] = field(init=False)
+    factors: NDArray[np.uint8] = field(init=False)
+    packs: NDArray[np.int32] = field(init=False)
+    bases: NDArray[np.int32] = field(init=False)
+    levels: NDArray[np.int64] = field(init=False)
+    scratch: NDArray[np.int32] = field(init=False)
     masks: NDArray[np.int64] = field(init=False)
     sizes: NDArray[np.int8] = field(init=False)
     marks: NDArray[np.uint8] = field(init=False)
@@ -42,18 +51,25 @@ class Memory:
         plan, sizes = self.plan, self.plan.sizes
         rows, most = sizes["rows"], sizes["columns"]
         self.numbers = np.zeros(sizes["numbers"], np.int64)
-        self.short = np.zeros(sizes["short"] + SLACK, np.int16)
-        self.wide = np.zeros(sizes["wide"] + SLACK, np.int32)
-        self.tracers = np.zeros(sizes["tracers"] + SLACK, np.int16)
-        self.copies = np.zeros(sizes["copies"] + SLACK, np.int16)
-        self.wishes = np.zeros(sizes["wishes"] + SLACK, np.int32)
-        self.masks = np.zeros(sizes["masks"], np.int64)
+        self.short = aligned(sizes["short"] + SLACK, np.int16)
+        self.wide = aligned(sizes["wide"] + SLACK, np.int32)
+        self.tracers = aligned(sizes["tracers"] + SLACK, np.int16)
+        self.copies = aligned(sizes["copies"] + SLACK, np.int16)
+        self.wishes = aligned(sizes["wishes"] + SLACK, np.int32)
+        self.aims = aligned(sizes["aims"] + SLACK, np.int16)
+        self.doubts = np.zeros(rows, np.uint8)
+        self.factors = aligned(plan.factors.size, np.uint8)
+        self.packs = aligned(sizes["packs"] + SLACK, np.int32)
+        self.bases = aligned(sizes["bases"] + SLACK, np.int32)
+        self.levels = np.zeros(most, np.int64)
+        self.scratch = aligned(2 * (most + SLACK), np.int32)
+        self.masks = aligned(sizes["masks"], np.int64)
         self.sizes = np.zeros(sizes["sizes"], np.int8)
         self.marks = np.ones(rows, np.uint8)
-        self.rows = np.zeros(2 * max(int(plan.tables[at.HALF]), most), np.int64)
-        self.best = np.zeros(most + SLACK, np.int16)
-        self.maps = np.zeros(sizes["maps"] + SLACK, np.uint8)
-        self.sums = np.zeros(sizes["sums"] + SLACK, np.int32)
+        self.rows = aligned(2 * int(plan.tables[at.HALF]), np.int64)
+        self.best = aligned(most + SLACK, np.int16)
+        self.maps = aligned(sizes["maps"] + SLACK, np.uint8)
+        self.sums = aligned(sizes["sums"] + SLACK, np.int32)
         self.counts = np.zeros((plan.steps, len(plan.stages), at.COUNTS), np.int64)
         self.words = np.zeros((plan.steps, len(ISA)), np.int64)
         self.row_spikes = np.zeros(plan.steps * rows, np.int32)
@@ -61,9 +77,13 @@ class Memory:
 
     def clear(self) -> None:
         """Bring tracers, charges and copies to their beginning."""
-        for array in (self.tracers, self.short, self.wide, self.copies):
+        for array in (self.tracers, self.short, self.wide, self.copies, self.aims, self.doubts):
             array.fill(0)
+        for array in (self.packs, self.bases):
+            array.fill(0)
+        self.factors[:] = self.plan.factors
         self.marks.fill(1)
+        self.numbers[self.plan.tables[self.plan.line_of + at.DOUBTS]] = 0
         groups = np.arange(len(self.plan.groups)) * at.STAGE_WIDTH + self.plan.tables[at.GROUPS]
         self.numbers[self.plan.tables[groups + at.AWAKE]] = 1
 
@@ -71,6 +91,14 @@ class Memory:
         """Forget what the last block did."""
         for array in (self.counts, self.words, self.row_spikes, self.row_flits):
             array.fill(0)
+
+    @property
+    def functions(self) -> tuple[NDArray[Any], ...]:
+        """What products and functions of rows work on."""
+        return (
+            *(self.aims, self.doubts, self.levels, self.scratch),
+            *(self.factors, self.packs, self.packs.view(np.int8), self.bases),
+        )
 
     @property
     def bytes(self) -> int:

@@ -20,8 +20,8 @@ from elsac.runtime.emulator.stages.fields import (
     WINDOW,
     WORDS,
 )
+from elsac.runtime.emulator.stages.targets import copy_lanes, differs, exceeds, raise_to
 from elsac.runtime.emulator.stages.vectors import (
-    differs,
     first_bits,
     get,
     has_bit,
@@ -29,7 +29,6 @@ from elsac.runtime.emulator.stages.vectors import (
     moves,
     over,
     put,
-    raise_to,
 )
 
 BITPLANE = 1  # in `verify.CODINGS`
@@ -122,6 +121,16 @@ def follow(
     greatest(tables, copies, best, window, get(tables, me + COPY), row, columns)
     tracer, more = get(tables, me + TRACERS) + row * columns, False
     for word in range(words):
+        if alphabet == 0:
+            # All 64 move by one.
+            here, inside = tracer + 64 * word, first_bits(columns - 64 * word)
+            up = exceeds(best, 64 * word, tracers, here) & ~over(tracers, here, hi - 1) & inside
+            down = exceeds(tracers, here, best, 64 * word) & over(tracers, here, lo) & inside
+            put(masks, out + word, up)
+            put(masks, out + words + word, down)
+            moves(tracers, here, up, down, 0)
+            more |= (differs(tracers, here, best, 64 * word) & (up | down)) != 0
+            continue
         up = down = 0
         left = differs(tracers, tracer + 64 * word, best, 64 * word)
         left &= first_bits(columns - 64 * word)
@@ -164,11 +173,10 @@ def greatest(
             if not (0 <= y < in_height and 0 <= x < in_width):
                 continue
             source = copy + (y * in_width + x) * columns
-            if empty:
-                for column in range(columns):
-                    put(best, column, get(copies, source + column))
-            else:
-                for column in range(0, columns, 64):
+            for column in range(0, columns, 64):
+                if empty:
+                    copy_lanes(best, column, copies, source + column)
+                else:
                     raise_to(best, column, copies, source + column)
             empty = False
     if empty:

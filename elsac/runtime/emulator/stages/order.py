@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator.image import Image
-from elsac.runtime.emulator.stages.shape import NONE, NoStages, Port, Stage
+from elsac.runtime.emulator.stages.shape import FACTORS, NONE, NoStages, Port, Stage
+from elsac.runtime.products import fields_of, rows_met
 
 Ints = NDArray[np.int64]
 
@@ -27,7 +28,7 @@ def _order(image: Image, stage: Stage, orders: dict[int, Ints]) -> Ints:
     thread = program.threads[stage.thread]
     rows, first, start = int(thread["rows"]), int(thread["depends"]), int(thread["row_order"])
     waiting = program.depends[first : first + rows].astype(np.int64)
-    told = [_told(image, port, orders[port.source]) for port in stage.ports]
+    told = [_told(image, stage.thread, port, orders[port.source]) for port in stage.ports]
     counted = np.concatenate([np.zeros(0, np.int64), *told])
     if not np.array_equal(np.bincount(counted, minlength=rows), waiting):
         raise NoStages(f"thread {stage.thread}: a row does not wait for all that counts it down")
@@ -43,11 +44,13 @@ def _order(image: Image, stage: Stage, orders: dict[int, Ints]) -> Ints:
     return np.concatenate([ready, later[np.argsort(last[later])]])
 
 
-def _told(image: Image, port: Port, order: Ints) -> Ints:
+def _told(image: Image, thread: int, port: Port, order: Ints) -> Ints:
     """Return the rows that a port counts down, spine by spine as they are sent."""
     if port.end == "" or not _sends(image, port.source):
         return np.zeros(0, np.int64)
     spines = order[(order >= port.first) & (order < port.stop)]
+    if port.end in FACTORS.values():
+        return _met(image, thread, port, spines)
     indptr, rows = _table(image, port)
     starts, sizes = indptr[spines], indptr[spines + 1] - indptr[spines]
     ends = np.cumsum(sizes)
@@ -55,9 +58,17 @@ def _told(image: Image, port: Port, order: Ints) -> Ints:
     return np.asarray(rows[places + np.repeat(starts - (ends - sizes), sizes)], np.int64)
 
 
+def _met(image: Image, thread: int, port: Port, spines: Ints) -> Ints:
+    """Return the rows of which sums need these spines of a factor, spine by spine."""
+    program = image.program
+    product, entry = fields_of(program.products[port.operand]), fields_of(program.threads[thread])
+    rows = [rows_met(product, entry, port.kind, spine + port.base) for spine in spines.tolist()]
+    return np.concatenate([np.zeros(0, np.int64), *(np.array(r, np.int64) for r in rows)])
+
+
 def _check_fed(image: Image, stage: Stage, port: Port) -> None:
     """Every row that a spine feeds is counted down by it, and so spikes after it."""
-    if port.kind == "" or not _sends(image, port.source):
+    if port.kind in ("", *FACTORS) or not _sends(image, port.source):
         return
     spines = np.arange(port.first, port.stop)
     window = port.window if port.kind in ("acc", "add") else stage.operand

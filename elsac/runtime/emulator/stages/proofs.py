@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from elsac.runtime.emulator.image import Image
 from elsac.runtime.emulator.kernels import Array, compiled
+from elsac.runtime.emulator.stages.factors import Product, product_of
 from elsac.runtime.emulator.stages.links import Link, spans
-from elsac.runtime.emulator.stages.shape import Stage
+from elsac.runtime.emulator.stages.shape import NONE, Stage
 from elsac.runtime.program import Program
 
 Ints = NDArray[np.int64]
@@ -49,14 +50,30 @@ def bounds_of(image: Image, stage: Stage, links: list[Link]) -> Bounds:
     thread = program.threads[stage.thread]
     least, greatest = np.zeros((2, int(thread["columns"])), np.int64)
     for link in links:
-        if link.kind == "trace":
+        if link.kind in ("trace", "scat"):
             continue
-        make = {"acc": _weighted, "add": _scaled, "scat": _scattered}[link.kind]
+        make = {"acc": _weighted, "add": _scaled}[link.kind]
         low, high = make(program, stage, link)
         least, greatest = least + low, greatest + high
+    gathered = [link for link in links if link.kind == "scat"]
+    if gathered:
+        # Row by row: what one stream brings to a row, another need not bring to the same one.
+        lows, highs = zip(*(_scattered(program, stage, link) for link in gathered), strict=True)
+        least = least + np.sum(lows, axis=0).min(axis=0, initial=0)
+        greatest = greatest + np.sum(highs, axis=0).max(axis=0, initial=0)
+    if stage.product != NONE:
+        ends = _multiplied(product_of(program, [stage]))
+        least, greatest = least + ends[0], greatest + ends[1]
     if stage.kind == "flow":  # takes from the membrane what it has sent
         least, greatest = least - int(thread["hi"]), greatest - int(thread["lo"])
     return Bounds(least, greatest)
+
+
+def _multiplied(product: Product) -> tuple[int, int]:
+    """Bound sums of products of delivered tracers, whichever of these have arrived."""
+    left, right = product.left, product.right
+    ends = [a * b for a in (left.lo, left.hi) for b in (right.lo, right.hi)]
+    return product.depth * min(ends), product.depth * max(ends)
 
 
 def _weighted(program: Program, stage: Stage, link: Link) -> tuple[Ints, Ints]:
@@ -95,6 +112,7 @@ def _scaled(program: Program, stage: Stage, link: Link) -> tuple[Ints, Ints]:
 
 
 def _scattered(program: Program, stage: Stage, link: Link) -> tuple[Ints, Ints]:
+    """Bound what an index map brings, [rows, columns]."""
     entry, port = program.maps[link.operand], link.bands[0].ports[0]
     source, thread = program.threads[port.source], program.threads[stage.thread]
     start, target = int(entry["indptr"]), int(entry["target"])
@@ -108,8 +126,7 @@ def _scattered(program: Program, stage: Stage, link: Link) -> tuple[Ints, Ints]:
     heard &= (column >= 0) & (column < int(source["columns"]))
     fans = np.zeros((int(thread["rows"]), int(thread["columns"])), np.int64)
     np.add.at(fans, tuple(pairs[heard].T), 1)
-    most = fans.max(axis=0, initial=0)
-    return most * int(source["lo"]), most * int(source["hi"])
+    return fans * int(source["lo"]), fans * int(source["hi"])
 
 
 @compiled

@@ -66,9 +66,9 @@ def _strip(chunks: int, sum_bits: int) -> Callable[..., None]:
     return made
 
 
-_BYTES = [_strip(chunks, 8) for chunks in (1, 2, 3, 4)]
+_BYTES = [_strip(chunks, 8) for chunks in (1, 2, 3, 4, 6, 8, 12)]
 _SHORTS = [_strip(chunks, 16) for chunks in (1, 2, 3, 4)]
-_bytes1, _bytes2, _bytes3, _bytes4 = _BYTES
+_bytes1, _bytes2, _bytes3, _bytes4, _bytes6, _bytes8, _bytes12 = _BYTES
 _shorts1, _shorts2, _shorts3, _shorts4 = _SHORTS
 
 
@@ -101,7 +101,18 @@ def add_rows(
         while done < width:
             left, m, w = width - done, at + done, base + done
             if narrow:
-                if left > 192:
+                if left > 704:
+                    _bytes12(
+                        membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift
+                    )
+                    done += 512
+                elif left > 448:
+                    _bytes8(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
+                    done += 256
+                elif left > 320:
+                    _bytes6(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
+                    done += 128
+                elif left > 192:
                     _bytes4(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)
                 elif left > 128:
                     _bytes3(membranes, m, weights, w, left, rows, up, now_up, down, now_down, shift)

@@ -77,6 +77,17 @@ def blocks_of(program: Program, operands: Sequence[int], axis: Axis, merged: boo
         rests = highs
 
 
+def planes_of(values: NDArray[np.int32]) -> list[Bytes]:
+    """Split numbers into planes of bytes, the lowest first; at least one plane."""
+    planes: list[Bytes] = []
+    left = values.astype(np.int64)
+    while not planes or left.any():
+        low = ((left + 128) & 255) - 128
+        planes.append(low.astype(np.int8))
+        left = (left - low) >> 8
+    return planes
+
+
 def weights_of(program: Program, operand: int) -> NDArray[np.int32]:
     """Return the weights of a segment, flat."""
     entry = program.weight_segments[operand]

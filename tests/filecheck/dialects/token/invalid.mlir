@@ -125,7 +125,7 @@
   token.scatter %0 of 4 at @places : !token.stream<1x4 in 0 to 3>
   "test.termop"() : () -> ()
 }
-// CHECK: the body of an actor ends in fire, maximum, flow or hold
+// CHECK: the body of an actor ends in fire, softmax, norm, curve, maximum, flow or hold
 
 // -----
 

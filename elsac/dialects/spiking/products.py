@@ -1,0 +1,96 @@
+"""Synapses between two trains (MM-ss), and the current of neurons that nobody feeds."""
+
+from collections.abc import Sequence
+
+from xdsl.ir import SSAValue
+from xdsl.irdl import (
+    IRDLOperation,
+    irdl_op_definition,
+    operand_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from elsac.dialects.net import dims
+from elsac.dialects.products import AnyProduct, ElementwiseAttr, ProductAttr
+from elsac.dialects.spiking.types import CurrentType, TrainType
+
+
+class _ProductOp(IRDLOperation):
+    """A spike of one operand adds, times its value, the tracers of the other that it meets.
+
+    The tracers are those that have been delivered, never the sender's: the charge is at every
+    moment the product of what has arrived.
+    """
+
+    left = operand_def(TrainType)
+    right = operand_def(TrainType)
+    output = result_def(CurrentType)
+
+
+@irdl_op_definition
+class ProductOp(_ProductOp):
+    """A matrix product of two trains for each head (MM-ss)."""
+
+    name = "spiking.product"
+    map = prop_def(ProductAttr)
+    assembly_format = (
+        "$left `by` $right `as` $map attr-dict `:` type($left) `,` type($right) `->` type($output)"
+    )
+
+    def __init__(self, left: SSAValue, right: SSAValue, map: ProductAttr) -> None:
+        super().__init__(
+            operands=[left, right],
+            properties={"map": map},
+            result_types=[CurrentType(map.out_shape)],
+        )
+
+    def verify_(self) -> None:
+        _check(self, self.map)
+
+
+@irdl_op_definition
+class MultiplyOp(_ProductOp):
+    """The element-wise product of two trains (rows, columns)."""
+
+    name = "spiking.multiply"
+    map = prop_def(ElementwiseAttr)
+    assembly_format = (
+        "$left `by` $right `as` $map attr-dict `:` type($left) `,` type($right) `->` type($output)"
+    )
+
+    def __init__(self, left: SSAValue, right: SSAValue, map: ElementwiseAttr) -> None:
+        super().__init__(
+            operands=[left, right],
+            properties={"map": map},
+            result_types=[CurrentType(map.out_shape)],
+        )
+
+    def verify_(self) -> None:
+        _check(self, self.map)
+
+
+def _check(op: ProductOp | MultiplyOp, map: AnyProduct) -> None:
+    for side, value in (("left", op.left), ("right", op.right)):
+        if dims(value) != map.shape(side):
+            raise VerifyException(f"the map wants a {side} operand of {map.shape(side)}")
+    if dims(op.output) != map.out_shape:
+        raise VerifyException(f"the map gives a result of {map.out_shape}")
+
+
+@irdl_op_definition
+class SilenceOp(IRDLOperation):
+    """The current of neurons that nobody feeds: always 0. Their staircases alone say where their
+    tracers go (a class token).
+    """
+
+    name = "spiking.silence"
+    output = result_def(CurrentType)
+    traits = traits_def(Pure())
+    assembly_format = "attr-dict `:` type($output)"
+
+    def __init__(self, shape: Sequence[int]) -> None:
+        super().__init__(result_types=[CurrentType(shape)])
