@@ -1,10 +1,11 @@
 """Our figures beside those of the ELSA paper (ISCA 2026, arXiv 2605.20802), and why they differ.
 
-    python benchmarks/paper.py [--networks resnet18-joined resnet50-joined] [--json OUT]
+    python benchmarks/paper.py [--networks resnet18-joined resnet50-joined vit-s16] [--json OUT]
 
 Figure numbers are as in our notes on the paper, from which its figures are copied; of Fig. 20 these
 give nothing, and early termination (Table VII) needs trained networks: see `elsac run --elastic`.
-Workloads are networks of the zoo with the spikes of published traces (see timing.py). Patterns and
+Workloads are networks of the zoo with the spikes of published traces (see timing.py); of ViT-S
+there is no trace (`paper_vit.py`), and its functional run takes minutes. Patterns and
 products are timed by the model without a mesh (`pipeline`), which alone has patterns; the network
 on chip flit by flit.
 """
@@ -16,6 +17,7 @@ from typing import Any
 import paper_energy as energies
 import paper_network as network_on_chip
 import paper_pipeline as pipelines
+import paper_vit as transformer
 from mapping_report import write_json
 from timed import NETWORKS, ROOT, load
 
@@ -217,7 +219,11 @@ def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     default = ["resnet18-joined", "resnet50-joined"]
-    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=default)
+    known = [*NETWORKS, transformer.NETWORK]
+    parser.add_argument("--networks", nargs="+", choices=known, default=default)
+    parser.add_argument(
+        "--vit-target", default="elsa-8x8", metavar="NAME|FILE", help="the chip of vit-s16"
+    )
     parser.add_argument("--zoo", type=Path, default=ROOT / "build" / "zoo", help="its folder")
     parser.add_argument("--image", choices=("trace", "full"), default="trace")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the figures here")
@@ -227,6 +233,11 @@ def main() -> int:
     show_general(figures)
     results, status = [], 0
     for name in arguments.networks:
+        if name == transformer.NETWORK:
+            row = transformer.measure(transformer.load(arguments.zoo, arguments.vit_target))
+            results.append(row)
+            show(f"{name}, {row['steps']} steps, random weights", transformer.lines(row))
+            continue
         row = measure(name, arguments.zoo, arguments.image == "trace")
         results.append(row)
         show(f"{name}, {row['steps']} steps", lines(row))

@@ -6,7 +6,9 @@ One image runs through the fast engine until the network is at rest: state made 
 synaptic operations, flits and hops counted. Loading is not part of it and is told apart. Peers are
 given the same weights, thresholds, input and number of steps, and their integers and spikes per
 step are compared with ours; where a peer has other answers (onnxruntime, SpikingJelly) it does the
-same dense work and is a clock only. Each is an optional extra, and what is missing is named.
+same dense work and is a clock only. Softmax and normalization are float32 in peers and can decide
+near ties otherwise: how much differs is told. Each is an optional extra, and what is missing is
+named.
 
 Everybody runs in a process of its own on the same cores, in turns, round after round. Seconds are
 medians; a ratio is the median over rounds of what the peer took for one of ours. A dense simulator
@@ -28,15 +30,24 @@ from rich.console import Console
 from rich.table import Table
 from speed_picture import svg
 from speed_turns import PEERS, Case, differing, in_turns
-from timed import ARTIFACT, ROOT, SOURCE, load, zoo_files
+from timed import ARTIFACT, ROOT, SOURCE, _program, load, zoo_files
 from timed_zoo import TRACES
+from zoo import make_transformer
 from zoo_networks.registry import ZOO
+from zoo_networks.transformers import TRANSFORMERS
 
 from elsac.compiler import Options
+from elsac.runtime.bindings import Host
+from elsac.targets import load_target
 
 LARGE = ("vgg16", "resnet101", "yolov2")
 """Networks for 8x8 cores."""
-REFERENCE = {"resnet18": (3.22e9, 32), "resnet50": (10.04e9, 32), "vgg16": (0.62e9, 32)}
+REFERENCE = {
+    "resnet18": (3.22e9, 32),
+    "resnet50": (10.04e9, 32),
+    "vgg16": (0.62e9, 32),
+    "vit-s16": (90.74e9, 32),
+}
 """Synaptic operations and steps of an image (arXiv 2605.20802, Table II)."""
 CONTEXT = (
     ("BookSim2, 6x6 mesh, 0.03 flits a node and cycle", "126 k cycles/s"),
@@ -47,6 +58,8 @@ CONTEXT = (
 
 def prepare(name: str, arguments: argparse.Namespace, folder: Path) -> Case:
     """Compile a network of the zoo with -O1, or take the program from before."""
+    if name in TRANSFORMERS:
+        return prepare_transformer(name, arguments, folder)
     coarse = arguments.image == "trace" and name.removesuffix("-joined") in TRACES
     target = "elsa-8x8" if name.startswith(LARGE) else "elsa-6x6"
     run = load(name, arguments.zoo, Options(), target, arguments.programs, coarse=coarse)
@@ -58,9 +71,27 @@ def prepare(name: str, arguments: argparse.Namespace, folder: Path) -> Case:
     return case
 
 
+def prepare_transformer(name: str, arguments: argparse.Namespace, folder: Path) -> Case:
+    """Compile a transformer of the zoo with -O1 for 8x8 cores, or take the program from before."""
+    zoo = arguments.zoo.resolve()
+    onnx, inputs = zoo / f"{name}.onnx", zoo / f"{name}.npz"
+    if not (onnx.exists() and inputs.exists()):
+        make_transformer(name, zoo, 0)
+    target = load_target("elsa-8x8")
+    program = _program(onnx, target, Options(), arguments.programs)
+    with np.load(inputs) as arrays:
+        image = next(iter(arrays.values()))[:1]
+    host = Host(program)
+    rows = [rows[0] for rows in host.tracers(host.check({None: image}))]
+    case = Case(name, onnx, target, program, rows, image, folder / name)
+    case.write()
+    return case
+
+
 def workload(name: str, facts: dict[str, Any]) -> dict[str, Any]:
     """What the image costs in events, and what the references say of it."""
-    macs, base = ZOO[name].build(name).macs(), name.removesuffix("-joined")
+    base = name.removesuffix("-joined")
+    macs = TRANSFORMERS[name].macs if name in TRANSFORMERS else ZOO[name].build(name).macs()
     known: dict[str, Any] = {
         "steps": facts["steps"],
         "sops": facts["sops"],
@@ -94,6 +125,18 @@ def describe(name: str, work: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def answers(peer: dict[str, Any]) -> str:
+    """Whether a peer's are ours, in a word or two."""
+    if not peer["agrees"]:
+        return "NO"
+    if peer["same_integers"] and peer["same_spikes"]:
+        return "yes"
+    return (
+        f"{peer['different_integers']} of {peer['integers']} differ, by {peer['integers_off']:.2%}"
+        f" of all; spikes by {peer['spikes_off']:.2%}"
+    )
+
+
 def table(name: str, measured: list[dict[str, Any]]) -> Table:
     """Seconds and ratios, a line for each runner and number of threads."""
     shown = Table(title=name, title_justify="left")
@@ -112,7 +155,7 @@ def table(name: str, measured: list[dict[str, Any]]) -> Table:
         for key, peer in result["peers"].items():
             same = "clock only"
             if PEERS[key].exact:
-                same = {True: "yes", False: "NO"}[peer["same_integers"] and peer["same_spikes"]]
+                same = answers(peer)
             shown.add_row(
                 str(result["threads"]), PEERS[key].label, str(peer["steps"]),
                 f"{1e3 * peer['wall_s']:.1f}", f"{1e3 * peer['cpu_s']:.1f}",
@@ -166,11 +209,12 @@ def show(result: dict[str, Any], console: Console) -> None:
 def parsed(given: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    known = [*ZOO, *TRANSFORMERS]
     usual = ["resnet18", "resnet50", "vgg16"]
-    parser.add_argument("--networks", nargs="+", choices=ZOO, default=usual, metavar="NAME")
+    parser.add_argument("--networks", nargs="+", choices=known, default=usual, metavar="NAME")
     also = ["resnet34", "resnet101", "mobilenetv2", "yolov2"]
     parser.add_argument(
-        "--also", nargs="*", choices=ZOO, default=also, metavar="NAME", help="ours alone"
+        "--also", nargs="*", choices=known, default=also, metavar="NAME", help="ours alone"
     )
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS), metavar="PEER")
     parser.add_argument("--peer-python", metavar="PATH", help="an interpreter with torch")

@@ -1,8 +1,9 @@
 """A network as its `spiking` level has it, in a file that peers read with numpy alone.
 
 The file holds `ops`, a JSON list in the order of computation, and the arrays that they name. Every
-value is a number; shapes are (channels, height, width), with 1x1 maps for vectors. A peer that
-executes these ops step by step has the network, weights, thresholds and input of our own run.
+value is a number; shapes are (channels, height, width), with 1x1 maps for vectors and maps of width
+1 for matrices (tokens, columns), whose columns are channels. A peer that executes these ops step by
+step has the network, weights, thresholds and input of our own run.
 """
 
 import json
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from speed_tokens import by_channel, details
 from xdsl.ir import Operation, SSAValue
 
 from elsac.compiler import Options, lower, new_context, pipeline_steps
@@ -39,9 +41,14 @@ def export(onnx: Path, target: Target, options: Options, image: NDArray[Any], ou
 
 
 def _map(shape: tuple[int, ...]) -> list[int]:
-    if len(shape) not in (1, 3):
-        raise Unsupported(f"a value of shape {shape}; peers know vectors and maps")
-    return list(shape) if len(shape) == 3 else [shape[0], 1, 1]
+    match shape:
+        case (channels,):
+            return [channels, 1, 1]
+        case (tokens, columns):
+            return [columns, tokens, 1]
+        case (_, _, _):
+            return list(shape)
+    raise Unsupported(f"a value of shape {shape}; peers know vectors, tokens and maps")
 
 
 class _Writer:
@@ -53,6 +60,9 @@ class _Writer:
 
     def array(self, array: NDArray[Any]) -> str:
         name = f"a{len(self.arrays)}"
+        if array.dtype.kind == "f":
+            self.arrays[name] = array
+            return name
         least, most = (int(array.min()), int(array.max())) if array.size else (0, 0)
         kinds = [k for k in (np.int8, np.int32, np.int64) if np.iinfo(k).min <= least]
         kind = next(k for k in kinds if most <= np.iinfo(k).max)
@@ -67,7 +77,8 @@ class _Writer:
         known: dict[str, Any] = {"in": [self.numbers[o] for o in op.operands]}
         if op.results:
             self.numbers[op.results[0]] = known["out"] = len(self.numbers)
-            known["shape"] = _map(tuple(spiking.dims(op.results[0])))
+            known["dims"] = list(spiking.dims(op.results[0]))
+            known["shape"] = _map(tuple(known["dims"]))
             if isinstance(op.results[0].type, spiking.TrainType):
                 known["lo"], known["hi"] = op.results[0].type.bounds
         alphabet = getattr(op, "alphabet", None)
@@ -113,17 +124,22 @@ class _Writer:
             case spiking.NeuronOp():
                 assert op.charge_lo is not None and op.charge_hi is not None
                 charge = [op.charge_lo.value.data, op.charge_hi.value.data]
-                return {"stairs": self.array(blobs.get(op.stairs)), "charge": charge}
+                table, each = by_channel(blobs.get(op.stairs), tuple(spiking.dims(op.output)))
+                return {"stairs": self.array(table), "charge": charge, "per_place": each}
             case spiking.IndexOp():
                 return {"index": self.array(blobs.get(op.index))}
             case spiking.ConcatOp():
-                return {"axis": op.axis.value.data}
+                # The axis in (steps, height, width, channels).
+                axes = (1, 3) if len(spiking.dims(op.output)) == 2 else (3, 1, 2)
+                return {"axis": axes[op.axis.value.data]}
             case spiking.ReadoutOp():
                 index = None if op.index is None else self.array(blobs.get(op.index))
                 zero = None if op.zero is None else op.zero.value.data
                 return {"name": op.tensor_name.data, "index": index, "zero": zero}
-            case spiking.JoinOp():
+            case spiking.JoinOp() | spiking.SilenceOp():
                 return {}
+            case spiking.FunctionOp() | spiking.ProductOp() | spiking.MultiplyOp():
+                return details(op, blobs, self.array)
         raise Unsupported(f"the op {op.name}")
 
     @staticmethod

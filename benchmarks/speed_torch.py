@@ -4,108 +4,26 @@
 from layer to layer and fold the steps into the batch, which a network without recurrence allows.
 `loop` and `folded` compute in float32, `int8` in integers of 8 bits (per layer the fastest of
 oneDNN's quantized convolution and im2col with `torch._int_mm`), `int_mm` with the latter only.
+Transformers go from step to step only: `loop`, and `loop8` with linear layers in 8-bit integers.
 Served by `speed_worker.py`; needs numpy and torch, and nothing of elsac.
 """
 
+import json
 from typing import Any
 
+import numpy as np
 import torch
-from speed_torch_ops import (
-    FLOAT_WAYS,
-    FOLDED_FLOAT_WAYS,
-    INTEGER_WAYS,
-    PRODUCT_WAYS,
-    Tensor,
-)
+from speed_torch_loop import Loop
+from speed_torch_ops import FOLDED_FLOAT_WAYS, INTEGER_WAYS, PRODUCT_WAYS, Tensor
 from speed_torch_plan import Dense, gather, hwc, levels, max_pool, sum_pool
+from speed_torch_tokens import OPS, TokenLoop
 from speed_worker import Missing, Runner, serve
 
 WAYS = {
-    "loop": FLOAT_WAYS,
     "folded": FOLDED_FLOAT_WAYS,
     "int8": INTEGER_WAYS,
     "int_mm": PRODUCT_WAYS,
 }
-
-
-class Loop(Dense):
-    """From step to step, in float32; state is carried."""
-
-    def __init__(self, file: str, steps: int, kind: str) -> None:
-        super().__init__(file, steps, kind)
-        self.state: dict[int, Tensor] = {}
-        for op in self.ops:
-            source = self.made[op["in"][0]] if op["in"] else op
-            channels, height, width = op.get("shape", source["shape"])
-            key = op.get("out", id(op))
-            self.state[key] = torch.zeros(height * width, channels)
-            if op["op"] == "conv":
-                c, h, w = source["shape"]
-                sample = torch.randint(-1, 2, (1, h, w, c)).float()
-                self.convs[op["out"]].choose(sample, WAYS[kind])
-        self.charges = {k: torch.zeros_like(v) for k, v in self.state.items()}
-        self.sent = {op["out"]: torch.zeros(1, *hwc(op)) for op in self.ops if "lo" in op}
-        self.run()  # compiles what has to be compiled
-
-    def run(self) -> None:
-        """All steps."""
-        for tensor in (*self.state.values(), *self.charges.values()):
-            tensor.zero_()
-        for step in range(self.steps):
-            values: dict[int, Tensor] = {}
-            for op in self.ops:
-                self.step(op, step, values)
-        for op in self.ops:
-            if op["op"] == "readout":
-                source = self.made[op["in"][0]]
-                state = self.charges if "lo" not in source else self.state
-                key = id(op) if "lo" not in source else op["in"][0]
-                self.read(op, state[key].view(hwc(source)))
-
-    def step(self, op: dict[str, Any], step: int, values: dict[int, Tensor]) -> None:
-        """One op in one step."""
-        out = op.get("out", -1)
-        x = values.get(op["in"][0]) if op["in"] else None
-        match op["op"]:
-            case "input":
-                sent = self.planes[out]
-                if step < len(sent):
-                    values[out] = sent[step]
-                    self.state[out].add_(sent[step].view_as(self.state[out]))
-                    self.count(sent[step], step)
-            case "conv" if x is not None:  # an input that is silent costs nothing
-                values[out] = self.convs[out].call(x)[0]
-            case "relay" if x is not None:
-                values[out] = x.view(self.state[out].shape) * self.constants[out]
-            case "sum_pool" if x is not None:
-                values[out] = sum_pool(op, x, self.constants[out])[0]
-            case "neuron":
-                found = [values[t] for t in self.terms(op["in"][0]) if t in values]
-                spikes, state = self.sent[out], self.state[out]
-                self.firing.step(
-                    found, [], self.charges[out], state, self.stairs[out],
-                    spikes.view(state.shape), float(op["lo"]), float(op["hi"]),
-                )  # fmt: skip
-                values[out] = spikes
-                self.count(spikes, step)
-            case "max_pool":
-                source = self.made[op["in"][0]]
-                reached = self.state[op["in"][0]].view(1, *hwc(source))
-                level = max_pool(op, reached).view(self.state[out].shape)
-                spikes = level.sub_(self.state[out]).clamp_(-1, 1)
-                self.state[out].add_(spikes)
-                values[out] = spikes.view(1, *hwc(op))
-                self.count(values[out], step)
-            case "index" | "concat":
-                parts = [values[i] for i in op["in"] if i in values]
-                if parts:
-                    moved = gather(op, parts[0]) if op["op"] == "index" else torch.cat(parts, 3)
-                    values[out] = moved
-                    self.state[out].add_(moved.view(self.state[out].shape))
-            case "readout" if "lo" not in self.made[op["in"][0]]:
-                for term in self.terms(op["in"][0]):
-                    if term in values:
-                        self.charges[id(op)].add_(values[term].view_as(self.charges[id(op)]))
 
 
 class Folded(Dense):
@@ -199,7 +117,7 @@ class Folded(Dense):
                 assert x is not None
                 values[out] = gather(op, x, silent=1)
             case "concat":
-                values[out] = torch.cat([values[i] for i in op["in"]], 3)
+                values[out] = torch.cat([values[i] for i in op["in"]], op["axis"])
             case "readout":
                 source = self.made[op["in"][0]]
                 if "lo" in source:
@@ -251,12 +169,20 @@ def make(request: dict[str, Any]) -> Runner:
     """A runner for `network` (.npz), `steps` and `kind`."""
     torch.set_num_threads(request["threads"])
     torch.set_grad_enabled(False)
-    kind = request["kind"]
-    if kind not in WAYS:
+    kind, file, steps = request["kind"], request["network"], request["steps"]
+    if kind not in ("loop", "loop8", *WAYS):
         raise Missing(f"no kind is called {kind}")
-    if kind == "loop":
-        return Loop(request["network"], request["steps"], kind)
-    return Folded(request["network"], request["steps"], kind, request.get("encodes", False))
+    with np.load(file) as arrays:
+        found = {op["op"] for op in json.loads(str(arrays["ops"]))}
+    if kind == "loop" and not found & OPS:
+        return Loop(file, steps, kind)
+    if kind in ("loop", "loop8"):
+        if not found & OPS:
+            raise Missing("is for transformers; others have their steps folded")
+        return TokenLoop(file, steps, kind)
+    if found & OPS:
+        raise Missing("this order of computation knows no transformers")
+    return Folded(file, steps, kind, request.get("encodes", False))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """What a dense simulator in PyTorch has to know of a network before it starts, and its pools.
 
-Maps are tensors (steps, height, width, channels).
+Maps are tensors (steps, height, width, channels). Tokens are a map of width 1.
 """
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -46,12 +47,14 @@ class Dense:
             case "input":
                 self.planes[op["out"]] = planes(op, self.arrays[op["tracers"]])
             case "index":
-                channels, height, width = self.made[op["in"][0]]["shape"]
-                places = self.arrays[op["index"]].reshape(op["shape"]).transpose(1, 2, 0).ravel()
-                # The index counts channels first; here they come last.
-                inside = places % (height * width) * channels + places // (height * width)
-                where = np.where(places < 0, channels * height * width, inside)
-                op["where"] = torch.from_numpy(where.astype(np.int64))
+                source = self.made[op["in"][0]]
+                places = channels_last(op, self.arrays[op["index"]]).ravel()
+                size = math.prod(source["shape"])
+                # The index counts in the order of the ONNX tensor, here channels come last.
+                order = channels_last(source, np.arange(size)).ravel()
+                inside = np.empty(size, np.int64)
+                inside[order] = np.arange(size)
+                op["where"] = torch.from_numpy(np.where(places < 0, size, inside[places]))
 
     def facts(self) -> dict[str, Any]:
         """What was chosen."""
@@ -66,12 +69,18 @@ class Dense:
         }
 
     def staircase(self, op: dict[str, Any], stairs: np.ndarray[Any, Any]) -> tuple[Tensor, ...]:
-        """Gain and offset if thresholds are on a line, else the thresholds, (levels, channels)."""
+        """Gain and offset if thresholds are on a line, else the thresholds, (levels, channels).
+
+        Where they differ from place to place as well: (places, channels), (levels, places,
+        channels).
+        """
         try:
             made = straight(stairs, op["lo"], tuple(op["charge"]), self.reachable(op["in"][0]))
         except CannotFit:
             made = (stairs.reshape(len(stairs), -1).astype(np.float32),)
         channels = op["shape"][0]
+        if op.get("per_place"):
+            return tuple(torch.from_numpy(a.reshape(*a.shape[:-1], -1, channels)) for a in made)
         wide = (np.broadcast_to(a, (*a.shape[:-1], channels)).copy() for a in made)
         return tuple(torch.from_numpy(a) for a in wide)
 
@@ -113,7 +122,8 @@ class Dense:
 
     def read(self, op: dict[str, Any], total: Tensor) -> None:
         """Keep a result, (height, width, channels), in the order of the ONNX output."""
-        flat = total.permute(2, 0, 1).reshape(-1).numpy()
+        source = self.made[op["in"][0]]
+        flat = (total if rows_of(source) else total.permute(2, 0, 1)).reshape(-1).numpy()
         if op["index"] is not None:
             flat = flat[self.arrays[op["index"]].ravel()]
         self.integers[op["name"]] = (np.rint(flat).astype(np.int64) + (op["zero"] or 0)).tolist()
@@ -121,13 +131,13 @@ class Dense:
 
 def levels(op: dict[str, Any], tracers: np.ndarray[Any, Any]) -> Tensor:
     """The tracers that an input is to reach, below 256, as (1, height, width, channels)."""
-    maps = np.atleast_3d(tracers.reshape(op["shape"])).transpose(1, 2, 0)[None]
+    maps = channels_last(op, tracers)[None]
     return torch.from_numpy(np.ascontiguousarray(maps.astype(np.uint8)))
 
 
 def planes(op: dict[str, Any], tracers: np.ndarray[Any, Any]) -> list[Tensor]:
     """What an input sends in each step, (1, height, width, channels), until it is silent."""
-    maps = np.atleast_3d(tracers.reshape(op["shape"])).astype(np.int64).transpose(1, 2, 0)[None]
+    maps = channels_last(op, tracers)[None].astype(np.int64)
     sign, size = np.sign(maps), np.abs(maps)
     if op["coding"] == "bitplane":
         bits = int(max(-op["lo"], op["hi"])).bit_length()
@@ -137,6 +147,18 @@ def planes(op: dict[str, Any], tracers: np.ndarray[Any, Any]) -> list[Tensor]:
     else:
         sent = [maps]
     return [torch.from_numpy(np.ascontiguousarray(s.astype(np.float32))) for s in sent]
+
+
+def rows_of(op: dict[str, Any]) -> bool:
+    """Whether a result is a matrix (tokens, columns): columns are its channels, and come last."""
+    return len(op["dims"]) == 2
+
+
+def channels_last(op: dict[str, Any], array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array in the order of the ONNX tensor as (height, width, channels)."""
+    if rows_of(op):
+        return array.reshape(hwc(op))
+    return array.reshape(op["shape"]).transpose(1, 2, 0)
 
 
 def hwc(op: dict[str, Any]) -> tuple[int, int, int]:
