@@ -92,8 +92,6 @@ def squeeze(imp: Importer, node: Node) -> Movable:
     shape = shape_of(value)
     axes = imp.axes(node)
     if axes is None:
-        if imp.network.batch == 1:
-            raise node.error("without axes it would drop the batch of 1 too; name the axes")
         gone = {i for i, d in enumerate(shape) if d == 1}
     else:
         gone = {behind_batch(node, a, len(shape) + 1) for a in axes}
