@@ -70,5 +70,5 @@ def make(name: str, stem: str, folder: Path, seed: int = 0) -> None:
     spikes = profiles.text(profiles.dump(network, numbers.spikes, workload.images))
     folder.mkdir(parents=True, exist_ok=True)
     zoo.write(folder / f"{stem}.onnx", lambda path: path.write_bytes(model))
-    zoo.write(folder / f"{stem}.npz", lambda path: zoo._save_images(path, images))
+    zoo.write(folder / f"{stem}.npz", lambda path: zoo.save_images(path, images))
     zoo.write(folder / f"{stem}.profile.json", lambda path: path.write_text(spikes))

@@ -67,8 +67,7 @@ def make(name: str, folder: Path, seed: int, profile: Path | None, steps: bool) 
     model = to_onnx(numbers).SerializeToString()
     folder.mkdir(parents=True, exist_ok=True)
     write(folder / f"{name}.onnx", lambda path: path.write_bytes(model))
-    scaled = {"image": images * synthetic.IMAGE_SCALE}
-    write(folder / f"{name}.npz", lambda path: _save(path, scaled))
+    write(folder / f"{name}.npz", lambda path: save_images(path, images))
     record = folder / f"{name}.profile.json"
     if steps:
         spikes = profiles.dump(network, numbers.spikes, workload.images)
@@ -78,6 +77,11 @@ def make(name: str, folder: Path, seed: int, profile: Path | None, steps: bool) 
     seconds = time.perf_counter() - start
     what = "spikes" if steps else "resting levels"
     return f"{name}: {len(model):,} bytes, {what} {_misses(numbers)}, {seconds:.1f} s"
+
+
+def save_images(path: Path, images: np.ndarray) -> None:
+    """Images of bytes, as the reals that a network is given."""
+    _save(path, {"image": images * synthetic.IMAGE_SCALE})
 
 
 def _save(path: Path, inputs: dict[str, Any]) -> None:
