@@ -26,7 +26,6 @@ LEVELS = {
 }
 """The pass after which each level is complete."""
 
-TABLE_BITS = 24
 MOST_TABLE_BITS = 52
 
 
@@ -48,7 +47,7 @@ class Options:
     packet: str | None = None
     flit_bits: int | None = None
     schedule: str = "raster"
-    table_bits: int = TABLE_BITS
+    table_bits: int | None = None
     """Bits behind the point in the tables of softmax and of normalizations."""
     exit: str | None = None
     """Rule by which an answer may end a sample early; None: by class, if it has classes."""
@@ -106,14 +105,14 @@ def check_options(options: Options) -> None:
         optional = type(options).__dataclass_fields__[name].default is None
         if value not in known and not (value is None and optional):
             raise CompileError(f"the {label} {value!r} is not one of {', '.join(known)}")
-    for name in ("seed", "effort", "table_bits"):
+    for name in ("seed", "effort", *([] if options.table_bits is None else ["table_bits"])):
         if not isinstance(getattr(options, name), int):
             raise CompileError(f"the {name} {getattr(options, name)!r} is not an integer")
     if not 0 <= options.seed <= MOST_SEED:
         raise CompileError(f"the seed {options.seed} is not one of 0 to {MOST_SEED}")
     if options.effort not in EFFORTS:
         raise CompileError(f"the effort {options.effort} is not one of 0, 1, 2")
-    if not 1 <= options.table_bits <= MOST_TABLE_BITS:
+    if options.table_bits is not None and not 1 <= options.table_bits <= MOST_TABLE_BITS:
         raise CompileError(f"tables of {options.table_bits} bits; expected 1 to {MOST_TABLE_BITS}")
     if options.flit_bits is not None and not 8 <= options.flit_bits <= 65536:
         raise CompileError(f"flits of {options.flit_bits} bits; expected 8 to 65536")
@@ -156,7 +155,7 @@ def pipeline_steps(target: Target, options: Options) -> list[str]:
             "convert-qann-to-spiking",
             alphabet=alphabet,
             coding=options.coding,
-            fraction=None if options.table_bits == TABLE_BITS else options.table_bits,
+            fraction=options.table_bits,
         ),
         "fold-index-maps",
         "prove-ranges",

@@ -81,9 +81,7 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--table-bits",
         type=click.IntRange(1, 52),
-        default=24,
-        show_default=True,
-        help="Bits behind the point in the tables of softmax and normalizations.",
+        help="Bits behind the point in the tables of softmax and normalizations.  [default: 24]",
     ),
     click.option(
         "--exit",

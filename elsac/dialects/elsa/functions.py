@@ -12,6 +12,7 @@ from xdsl.traits import SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.products import AnyProduct, ElementwiseAttr, ProductAttr
+from elsac.dialects.spiking.functions import check_norm, check_softmax
 
 
 @irdl_op_definition
@@ -52,8 +53,7 @@ class SoftmaxOp(IRDLOperation):
     )
 
     def verify_(self) -> None:
-        if self.multiplier.value.data < 1 or not 0 <= self.shift.value.data <= 62:
-            raise VerifyException("the scale of a softmax is positive, its shift 0 to 62")
+        check_softmax(self.multiplier, self.shift)
         if self.classes is not None and self.absent is None:
             raise VerifyException("rows have classes where elements are absent")
 
@@ -78,10 +78,7 @@ class NormOp(IRDLOperation):
     )
 
     def verify_(self) -> None:
-        if self.epsilon.value.data < 0:
-            raise VerifyException("the epsilon of a normalization is not negative")
-        if not all(0 <= b.value.data <= 62 for b in (self.fraction, self.epsilon_bits)):
-            raise VerifyException("a normalization has 0 to 62 fractional bits")
+        check_norm(self.epsilon, self.fraction, self.epsilon_bits)
 
 
 @irdl_op_definition

@@ -39,6 +39,20 @@ _TAIL = (
 )
 
 
+def check_softmax(multiplier: IntegerAttr[I64], shift: IntegerAttr[I64]) -> None:
+    """Refuse numbers that are no scale of a softmax."""
+    if multiplier.value.data < 1 or not 0 <= shift.value.data <= 62:
+        raise VerifyException("the scale of a softmax is positive, its shift 0 to 62")
+
+
+def check_norm(epsilon: IntegerAttr[I64], *bits: IntegerAttr[I64]) -> None:
+    """Refuse an epsilon and numbers of fractional bits that no normalization has."""
+    if epsilon.value.data < 0:
+        raise VerifyException("the epsilon of a normalization is not negative")
+    if not all(0 <= b.value.data <= 62 for b in bits):
+        raise VerifyException("a normalization has 0 to 62 fractional bits")
+
+
 class FunctionOp(IRDLOperation):
     """Base of the tracking nodes: `charge` is the proved range of the charge, `bits` the membrane
     width chosen for it.
@@ -109,8 +123,7 @@ class SoftmaxOp(RowFunctionOp):
 
     def verify_(self) -> None:
         super().verify_()
-        if self.multiplier.value.data < 1 or not 0 <= self.shift.value.data <= 62:
-            raise VerifyException("the scale of a softmax is positive, its shift 0 to 62")
+        check_softmax(self.multiplier, self.shift)
 
 
 @irdl_op_definition
@@ -163,10 +176,7 @@ class NormOp(RowFunctionOp):
 
     def verify_(self) -> None:
         super().verify_()
-        if self.epsilon.value.data < 0:
-            raise VerifyException("the epsilon of a normalization is not negative")
-        if not all(0 <= b.value.data <= 62 for b in (self.fraction, self.epsilon_bits)):
-            raise VerifyException("a normalization has 0 to 62 fractional bits")
+        check_norm(self.epsilon, self.fraction, self.epsilon_bits)
 
 
 @irdl_op_definition

@@ -1,6 +1,7 @@
 """Synapses between two trains (MM-ss), and the current of neurons that nobody feeds."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from xdsl.ir import SSAValue
 from xdsl.irdl import (
@@ -26,9 +27,28 @@ class _ProductOp(IRDLOperation):
     moment the product of what has arrived.
     """
 
+    if TYPE_CHECKING:  # each product defines the map of its kind
+        map: AnyProduct
     left = operand_def(TrainType)
     right = operand_def(TrainType)
     output = result_def(CurrentType)
+    assembly_format = (
+        "$left `by` $right `as` $map attr-dict `:` type($left) `,` type($right) `->` type($output)"
+    )
+
+    def __init__(self, left: SSAValue, right: SSAValue, map: AnyProduct) -> None:
+        super().__init__(
+            operands=[left, right],
+            properties={"map": map},
+            result_types=[CurrentType(map.out_shape)],
+        )
+
+    def verify_(self) -> None:
+        for side, value in (("left", self.left), ("right", self.right)):
+            if dims(value) != self.map.shape(side):
+                raise VerifyException(f"the map wants a {side} operand of {self.map.shape(side)}")
+        if dims(self.output) != self.map.out_shape:
+            raise VerifyException(f"the map gives a result of {self.map.out_shape}")
 
 
 @irdl_op_definition
@@ -37,19 +57,6 @@ class ProductOp(_ProductOp):
 
     name = "spiking.product"
     map = prop_def(ProductAttr)
-    assembly_format = (
-        "$left `by` $right `as` $map attr-dict `:` type($left) `,` type($right) `->` type($output)"
-    )
-
-    def __init__(self, left: SSAValue, right: SSAValue, map: ProductAttr) -> None:
-        super().__init__(
-            operands=[left, right],
-            properties={"map": map},
-            result_types=[CurrentType(map.out_shape)],
-        )
-
-    def verify_(self) -> None:
-        _check(self, self.map)
 
 
 @irdl_op_definition
@@ -58,27 +65,6 @@ class MultiplyOp(_ProductOp):
 
     name = "spiking.multiply"
     map = prop_def(ElementwiseAttr)
-    assembly_format = (
-        "$left `by` $right `as` $map attr-dict `:` type($left) `,` type($right) `->` type($output)"
-    )
-
-    def __init__(self, left: SSAValue, right: SSAValue, map: ElementwiseAttr) -> None:
-        super().__init__(
-            operands=[left, right],
-            properties={"map": map},
-            result_types=[CurrentType(map.out_shape)],
-        )
-
-    def verify_(self) -> None:
-        _check(self, self.map)
-
-
-def _check(op: ProductOp | MultiplyOp, map: AnyProduct) -> None:
-    for side, value in (("left", op.left), ("right", op.right)):
-        if dims(value) != map.shape(side):
-            raise VerifyException(f"the map wants a {side} operand of {map.shape(side)}")
-    if dims(op.output) != map.out_shape:
-        raise VerifyException(f"the map gives a result of {map.out_shape}")
 
 
 @irdl_op_definition

@@ -26,6 +26,7 @@ from xdsl.utils.exceptions import VerifyException
 from elsac.dialects.net import int_attr
 from elsac.dialects.products import SIDES, AnyProduct, ElementwiseAttr, ProductAttr
 from elsac.dialects.spiking import AlphabetAttr
+from elsac.dialects.spiking.functions import check_norm, check_softmax
 from elsac.dialects.token.types import StreamType, stream
 
 
@@ -86,8 +87,7 @@ class SoftmaxOp(IRDLOperation):
     )
 
     def verify_(self) -> None:
-        if self.multiplier.value.data < 1 or not 0 <= self.shift.value.data <= 62:
-            raise VerifyException("the scale of a softmax is positive, its shift 0 to 62")
+        check_softmax(self.multiplier, self.shift)
 
 
 @irdl_op_definition
@@ -111,10 +111,7 @@ class NormOp(IRDLOperation):
     )
 
     def verify_(self) -> None:
-        if self.epsilon.value.data < 0:
-            raise VerifyException("the epsilon of a normalization is not negative")
-        if not all(0 <= b.value.data <= 62 for b in (self.fraction, self.epsilon_bits)):
-            raise VerifyException("a normalization has 0 to 62 fractional bits")
+        check_norm(self.epsilon, self.fraction, self.epsilon_bits)
 
 
 @irdl_op_definition

@@ -35,16 +35,18 @@ NOTHING = 100
 
 def factor(imp: Importer, node: Node, index: int) -> tuple[SSAValue, Fraction]:
     """An input as tracers times a rational: one scale of all elements goes out of a product."""
-    real = imp.real(node, index)
-    value, scale = real.value, Fraction(1)
-    while isinstance(value.owner, ScaleOp):
-        by = imp.blobs.get(value.owner.by)
-        if by.size > 1 or by.item() == 0:
-            break
-        scale, value = scale * by.item(), value.owner.input
-    if isinstance(value.owner, DequantizeOp):
+    value, scale = _unscaled(imp, imp.real(node, index).value)
+    if isinstance(value.owner, DequantizeOp) and scale != 0:
         return value.owner.input, scale
     return imp.tracers(node, index), Fraction(1)
+
+
+def _unscaled(imp: Importer, value: SSAValue) -> tuple[SSAValue, Fraction]:
+    """What a real is one rational of, and that rational."""
+    scale = Fraction(1)
+    while isinstance(value.owner, ScaleOp) and (by := imp.blobs.get(value.owner.by)).size == 1:
+        scale, value = scale * by.item(), value.owner.input
+    return value, scale
 
 
 def _one(number: Fraction) -> NDArray[Any]:
@@ -158,12 +160,7 @@ def reduced_product(imp: Importer, node: Node, real: Real, axes: Sequence[int]) 
     """The sum of an element-wise product over axes: a matrix product (rows, columns) of what is
     left, in order; None for all other sums.
     """
-    value, scale = real.value, Fraction(1)
-    while isinstance(value.owner, ScaleOp):
-        by = imp.blobs.get(value.owner.by)
-        if by.size > 1:
-            return None
-        scale, value = scale * by.item(), value.owner.input
+    value, scale = _unscaled(imp, real.value)
     if not isinstance(value.owner, MultiplyOp) or dims(value) != real.dims:
         return None
     kept = [i for i in range(len(real.dims)) if i not in axes]

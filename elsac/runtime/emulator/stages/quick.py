@@ -244,20 +244,6 @@ def fall_short(typing_context: Any, values: Any, at: Any, to: Any, top: Any, mos
 
 
 @written
-def above(typing_context: Any, one: Any, left: Any, other: Any, right: Any) -> Any:
-    """Return the mask of the lanes in which one[left + i] > other[right + i]; equal types."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = Writer(context, builder, signature, arguments)
-        _, left, _, right = arguments
-        first = write.load(write.place(0, left), write.bits(0))
-        second = write.load(write.place(2, right), write.bits(2))
-        return builder.bitcast(builder.icmp_signed(">", first, second), I64)
-
-    return types.int64(one, types.int64, other, types.int64), generate
-
-
-@written
 def four(typing_context: Any, bytes: Any, at: Any) -> Any:
     """Return four bytes as 32 bits in 64."""
 

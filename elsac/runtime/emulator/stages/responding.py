@@ -53,7 +53,8 @@ from elsac.runtime.emulator.stages.fields import (
     WORDS,
 )
 from elsac.runtime.emulator.stages.moving import keep_size
-from elsac.runtime.emulator.stages.quick import above, climbs, fall_short, highest, line, share
+from elsac.runtime.emulator.stages.quick import climbs, fall_short, highest, line, share
+from elsac.runtime.emulator.stages.targets import differs, exceeds
 from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, moves, put
 
 FED, ON_ITS_WAY = 1, 2
@@ -163,7 +164,8 @@ def chase(
     some = left_over = 0
     for word in range(words):
         inside, at, to = first_bits(columns - 64 * word), tracer + 64 * word, aim + 64 * word
-        up, down = above(aims, to, tracers, at) & inside, above(tracers, at, aims, to) & inside
+        up = exceeds(aims, to, tracers, at) & inside
+        down = exceeds(tracers, at, aims, to) & inside
         if alphabet:
             left = up | down
             while left:
@@ -176,7 +178,7 @@ def chase(
                 keep_size(tables, sizes, me, row, 64 * word + column, step, abs(value))
         else:
             moves(tracers, at, up, down, 0)
-        left_over |= (above(aims, to, tracers, at) | above(tracers, at, aims, to)) & inside
+        left_over |= differs(aims, to, tracers, at) & inside
         put(masks, out + word, up)
         put(masks, out + words + word, down)
         some |= up | down
