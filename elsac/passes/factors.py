@@ -105,13 +105,3 @@ def tracer_widths(actor: token.ActorOp) -> tuple[int, int]:
             stream = token.stream(step.input)
             bits[step.side.data] = width(stream.lo.data, stream.hi.data)
     return bits["left"], bits["right"]
-
-
-def fan_in(product: AnyProduct) -> int:
-    """The elements of one factor that one sum meets.
-
-    A spike of the left factor adds to all n columns of a row, one of the right factor to all m
-    rows of a column: spikes_left * n + spikes_right * m sums in all, which is k of each factor for
-    every sum.
-    """
-    return 1 if isinstance(product, ElementwiseAttr) else product.sizes[2]

@@ -5,7 +5,8 @@ its windows see in batches of `adder_inputs` and then fires: `ceil(spikes / inpu
 every turn of the circuits, of which one PE has `circuits_per_pe` (the paper's mini-batch Gustavson
 product; the pipelined model of the published artifact). A PE gathers batches for `input_queues`
 rows at a time. The windows of wide maps see more rows before they come to the next line, and so
-the spikes of each line of the kernel make batches of their own there.
+the spikes of each line of the kernel make batches of their own there. Products of activations are
+in `product_load.py`; rows of a softmax or a norm go through a unit of their core, one by one.
 """
 
 from math import ceil, prod
@@ -15,7 +16,8 @@ import numpy as np
 from elsac.context import Blobs
 from elsac.dialects import token
 from elsac.passes.capacity import Part
-from elsac.passes.factors import fan_in
+from elsac.passes.factors import product_of
+from elsac.passes.product_load import product_cycles
 from elsac.runtime.packets import PacketFormat, expected_flits
 from elsac.targets import Target
 
@@ -41,11 +43,51 @@ class Load:
         return round(self._flits[key] * stream.spines.data)
 
     def cycles(self, actor: token.ActorOp, part: Part, rows_per_line: int) -> int:
-        """Busy cycles of one PE of a tile in a run."""
+        """Busy cycles in a run of one PE of a tile or, where it is busier, of the unit in the
+        router that all rows of the tile go through.
+        """
+        unit = self._unit_cycles(actor, part.lines * rows_per_line)
+        product = product_of(list(actor.body.block.ops))
+        if product is not None:
+            return max(unit, product_cycles(actor, product, part, self.target))
         rows = -(-part.lines // part.pe_lines) * rows_per_line
         columns = -(-part.columns // part.pe_columns)
         turns = -(-columns // self.target.circuits_per_pe)
-        return rows * turns * self.row_cycles(actor)
+        return max(unit, rows * turns * self.row_cycles(actor), rows * self._loading(actor))
+
+    def _loading(self, actor: token.ActorOp) -> int:
+        """Cycles that one row takes at least, since a spine takes one for each 2 x `adder_inputs`
+        spikes: patches side by side, whose spines have few channels, feed one row each.
+        """
+        cycles, inputs = 0, 2 * self.target.adder_inputs
+        for value, step in zip(actor.inputs, list(actor.body.block.ops)[:-1], strict=True):
+            owner = value.owner
+            if isinstance(step, token.AccumulateOp) and step.groups.value.data == 1:
+                assert isinstance(owner, Node)
+                columns = token.stream(value).columns.data
+                kernel, stride = step.map.window.values[:2]
+                spines = prod(min(pair) for pair in zip(kernel, stride, strict=True))
+                rates = token.rates(owner.rates)
+                cycles += spines * sum(ceil(rate * columns / inputs - 1e-9) for rate in rates)
+        return cycles
+
+    def _unit_cycles(self, actor: token.ActorOp, rows: int) -> int:
+        """Cycles of the unit for softmax or norms in a run, one row after the other."""
+        end = actor.body.block.last_op
+        if not isinstance(end, token.SoftmaxOp | token.NormOp):
+            return 0
+        softmax = isinstance(end, token.SoftmaxOp)
+        each = self.target.softmax_cycles if softmax else self.target.norm_cycles
+        parts = -(-actor.total.value.data // self.target.row_unit_elements)
+        steps = max(
+            (
+                len(token.rates(value.owner.rates))
+                for value in actor.inputs
+                if isinstance(value.owner, Node)
+            ),
+            default=0,
+        )
+        return steps * rows * parts * each
 
     def row_cycles(self, actor: token.ActorOp) -> int:
         """Cycles of one row of an actor in a run, in one turn of the circuits."""
@@ -79,8 +121,6 @@ class Load:
             return columns * window
         if isinstance(step, token.AddOp | token.TraceOp):
             return prod(step.map.window.values[0])  # a column follows its own column only
-        if isinstance(step, token.FactorOp):
-            return fan_in(step.product)
         return 1
 
 

@@ -5,7 +5,8 @@ windows see, `adder_inputs` at a time, and then fires: ceil(spikes / adder_input
 each step, for each turn of the circuits (the pipelined model of the ELSA artifact). Where the input
 queues of a PE cannot wait for the next line, each line of the kernel makes batches of its own. It
 is charged for what a row amid a map sees, also at the border, and every tile for what the largest
-of its layer has to do, which is the size that the layer was cut to.
+of its layer has to do, which is the size that the layer was cut to. Products of activations are in
+`products.py`.
 """
 
 from collections import Counter
@@ -16,11 +17,12 @@ from math import ceil, fsum, prod
 import numpy as np
 
 from elsac.dialects import token
-from elsac.dialects.products import ElementwiseAttr
+from elsac.dialects.products import AnyProduct
 from elsac.passes.verify_mapping.memory import part
 from elsac.passes.verify_mapping.model import Mapping, Node, Read
 from elsac.passes.verify_mapping.needs import lines_of
 from elsac.passes.verify_mapping.packets import packet_format, sends
+from elsac.passes.verify_mapping.products import Meeting, unit_cycles
 from elsac.runtime.packets import PacketFormat, expected_flits
 
 HAIR = 1e-9
@@ -63,17 +65,59 @@ class Work:
     @cached_property
     def cycles(self) -> dict[str, int]:
         """Busy cycles in a run of each PE that has a tile of a layer, by layer."""
-        return {
-            layer: self._row_cycles(tiles) * max(self._rows(tile) for tile in tiles)
-            for layer, tiles in self.mapping.layers.items()
-        }
+        return {layer: self._cycles(tiles) for layer, tiles in self.mapping.layers.items()}
 
-    def _rows(self, tile: token.ActorOp) -> int:
+    def _cycles(self, tiles: list[token.ActorOp]) -> int:
+        """Busy cycles of the PEs of a layer, or of the units for its softmax or norm."""
+        its = [read for tile in tiles for read in self.mapping.reads[tile]]
+        steps = max((len(token.rates(read.sender.rates)) for read in its), default=0)
+        unit = max(unit_cycles(self.mapping.target, tile, steps) for tile in tiles)
+        factors = {
+            read.step.side.data: (read.step.product, token.rates(read.sender.rates))
+            for read in its
+            if isinstance(read.step, token.FactorOp)
+        }
+        if factors:
+            meeting = self._meeting(tiles, factors["left"][0])
+            return max(unit, meeting.cycles(factors["left"][1], factors["right"][1]))
+        rows = max(self._rows(tile) for tile in tiles)
+        once = max(self._rows(tile, turning=False) for tile in tiles)
+        return max(unit, self._row_cycles(tiles) * rows, self._loading(tiles) * once)
+
+    def _meeting(self, tiles: list[token.ActorOp], product: AnyProduct) -> Meeting:
+        target = self.mapping.target
+        parts = [part(target, tile) for tile in tiles]
+        return Meeting(
+            target,
+            product,
+            columns=max(tile.columns[1] - tile.columns[0] for tile in tiles),
+            wide=max(columns for columns, _ in parts),
+            high=max(lines for _, lines in parts),
+            ways=target.pes_per_core if tiles[0].pes is None else token.ints(tiles[0].pes)[0],
+        )
+
+    def _rows(self, tile: token.ActorOp, turning: bool = True) -> int:
         """Rows of a PE's part, counted once for each turn of its circuits."""
         columns, lines = part(self.mapping.target, tile)
         first, stop, _ = lines_of(tile)
         width = token.stream(tile.output).spines.data // (stop - first)
-        return lines * width * -(-columns // self.mapping.target.circuits_per_pe)
+        turns = -(-columns // self.mapping.target.circuits_per_pe) if turning else 1
+        return lines * width * turns
+
+    def _loading(self, tiles: list[token.ActorOp]) -> int:
+        """Cycles to load the spines of which a row is the first reader, 2 x `adder_inputs` spikes
+        in each; grouped layers aside.
+        """
+        total, room = 0, 2 * self.mapping.target.adder_inputs
+        its = [read for tile in tiles for read in self.mapping.reads[tile]]
+        for sender, step, _ in {read.kind: read for read in its}.values():
+            if not isinstance(step, token.AccumulateOp) or step.groups.value.data != 1:
+                continue
+            (high, wide), (down, across) = step.map.window.values[:2]
+            width = self.mapping.blobs.type(step.weight).get_shape()[1]
+            for rate in token.rates(sender.rates):
+                total += min(high, down) * min(wide, across) * ceil(width * rate / room - HAIR)
+        return total
 
     def _row_cycles(self, tiles: list[token.ActorOp]) -> int:
         """Cycles of one row of a layer in a run.
@@ -110,9 +154,7 @@ class Work:
         """Neurons of a layer that one neuron follows."""
         if isinstance(step, token.ScatterOp):
             return 1
-        if isinstance(step, token.FactorOp):
-            # Of each factor the elements that meet in one sum: those along the side that is summed.
-            return 1 if isinstance(step.product, ElementwiseAttr) else int(step.product.k.data)
+        assert not isinstance(step, token.FactorOp)  # `Meeting` has products
         inputs = 1  # the same column
         if isinstance(step, token.AccumulateOp):
             inputs = self.mapping.blobs.type(step.weight).get_shape()[1]

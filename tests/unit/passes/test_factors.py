@@ -192,13 +192,3 @@ def test_the_table_of_the_program_means_the_same(product: AnyProduct) -> None:
 def test_delivered_tracers_have_a_sign() -> None:
     tile = actor(cast(AnyProduct, ElementwiseAttr((4, 5), (4, 5))), range(4), range(5))
     assert factors.tracer_widths(tile) == (2, 2)
-
-
-def test_every_sum_meets_k_elements_of_each_factor() -> None:
-    """So that the sums updated are spikes_left * n + spikes_right * m."""
-    product = ProductAttr(2, (3, 5, 7))
-    assert factors.fan_in(product) == 5
-    left, right = 2 * 3 * 5, 2 * 5 * 7
-    rows, columns = product.out_shape
-    assert left * 7 + right * 3 == 2 * 5 * rows * columns
-    assert factors.fan_in(ElementwiseAttr((3, 5), (3, 1))) == 1

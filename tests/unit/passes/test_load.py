@@ -32,6 +32,7 @@ NETWORK = """
 !charge = !token.stream<12x8 in 0 to 0>
 net.blob @conv : tensor<300x8x3x3xi8> from "sha256:01"
 net.blob @grouped : tensor<8x4x3x3xi8> from "sha256:02"
+net.blob @patch : tensor<8x8x2x3xi8> from "sha256:06"
 net.blob @narrow : tensor<14x8x1x1xi8> from "sha256:03"
 net.blob @joined : tensor<8x14x1x1xi8> from "sha256:04"
 net.blob @ones : tensor<8xi8> ints [1, 1, 1, 1, 1, 1, 1, 1]
@@ -64,6 +65,12 @@ net.blob @places : tensor<12x8xi32> ints [
 ^bb0(%2: !in):
   token.trace %2 map <4x3 to 2x1 window <kernel [2, 3], stride [2, 3]>> : !in
   token.maximum map <4x3 to 2x1 window <kernel [2, 3], stride [2, 3]>> alphabet ternary
+}
+%patches = token.actor "patches" columns 0 to 8 of 8 reads %x : !in -> !half {
+^bb0(%7: !in):
+  token.accumulate %7 weight @patch
+    map <4x3 to 2x1 window <kernel [2, 3], stride [2, 3]>> groups 1 : !in
+  token.fire stairs @stairs alphabet ternary bits 9
 }
 %moved = token.actor "moved" columns 0 to 8 of 8 reads %x : !in -> !same {
 ^bb0(%3: !in):
@@ -164,6 +171,18 @@ def test_cycles_of_a_tile(part: Part, cycles: int) -> None:
     conv = network.actors["conv"]
     assert rows_per_line(conv, 4) == 3
     assert network.load.cycles(conv, part, 3) == cycles
+
+
+def test_spines_of_patches_take_their_time_to_load() -> None:
+    """Six spines to a row, of which each takes a cycle in both steps with spikes: more than the
+    3 + 2 + 1 cycles of batches and firing, until those take three turns.
+    """
+    network = Network(circuits_per_pe=2)
+    patches = network.actors["patches"]
+    assert network.load.row_cycles(patches) == (2 + 1) + (1 + 1) + (0 + 1)
+    assert network.load.cycles(patches, Part(8, 2, 4, 1), 1) == 2 * 6 * 2
+    assert network.load.cycles(patches, Part(8, 2, 1, 2), 1) == 4 * 6
+    assert network.load.cycles(patches, Part(5, 2, 1, 1), 1) == 2 * 3 * 6
 
 
 def test_fewer_circuits_take_more_turns() -> None:
