@@ -10,6 +10,8 @@ import click
 
 Progress = Callable[[int, int], None]
 
+COMPILING = "compiling kernels for this machine, once; this can take a minute"
+
 
 def target_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add --target."""
@@ -49,6 +51,18 @@ def rare_collections() -> Iterator[None]:
 
 @contextmanager
 def progress(title: str) -> Iterator[Progress | None]:
+    """Show a progress bar on the standard error, if that is a terminal.
+
+    Terminal or not, say so if kernels must be compiled.
+    """
+    from elsac.runtime.caches import telling
+
+    with telling(lambda: warn(COMPILING)), bar(title) as shown:
+        yield shown
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Progress | None]:
     """Show a progress bar on the standard error, if that is a terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -58,6 +72,6 @@ def progress(title: str) -> Iterator[Progress | None]:
     from rich.progress import Progress as Bar
 
     columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    with Bar(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(title, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)

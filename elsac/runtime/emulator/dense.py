@@ -24,7 +24,7 @@ from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
-from elsac.runtime.emulator.kernels import Array, compiled
+from elsac.runtime.emulator.kernels import Array, compiled, part_with_arrays
 from elsac.runtime.emulator.microkernel import TILES, tile
 from elsac.runtime.emulator.products import BEST, LANES, PLAIN
 
@@ -253,7 +253,7 @@ def _tall(wide: int, rows: int) -> int:
 _inline_rows: Any = njit(inline="always")(_rows)
 
 
-@compiled
+@part_with_arrays
 def convolve_rows(
     maps: Array, maps_at: int, packed: Array, packed_at: int, start: Array, start_at: int,
     geometry: Array, geometry_at: int, sums: Array, sums_at: int, first: int, last: int,

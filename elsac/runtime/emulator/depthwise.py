@@ -27,7 +27,7 @@ from elsac.runtime.emulator.dense import (
     check_weights,
 )
 from elsac.runtime.emulator.depthkernel import BLOCK, COLUMN, run
-from elsac.runtime.emulator.kernels import Array, compiled
+from elsac.runtime.emulator.kernels import Array, compiled, part_with_arrays
 from elsac.runtime.emulator.products import BEST, PLAIN
 
 
@@ -108,7 +108,7 @@ def _rows(
 _inline_rows: Any = njit(inline="always")(_rows)
 
 
-@compiled
+@part_with_arrays
 def depthwise_rows(
     maps: Array, maps_at: int, packed: Array, packed_at: int, start: Array, start_at: int,
     geometry: Array, geometry_at: int, sums: Array, sums_at: int, first: int, last: int,

@@ -12,10 +12,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from elsac.runtime.caches import drop_stale
+from elsac.runtime.caches import drop_stale, listen
+from elsac.runtime.emulator.parts import PartCompiler
 
 _HERE = Path(__file__).parent
 drop_stale(_HERE, _HERE / "stages", _HERE.parent, _HERE.parent / "packets")
+listen()
 
 Array = NDArray[Any]
 """Membranes, weights, or one of the two memories."""
@@ -43,9 +45,26 @@ def bare(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a function into each of its callers: for short ones that run all the time.
 
-    A call passes every array as seven numbers, which costs more than such a function does.
+    A call passes every array as seven numbers, which costs more than such a function does. Python
+    cannot call it.
     """
-    return cast(F, _njit(nogil=True, forceinline=True, _nrt=False)(function))
+    return _part(function, forceinline=True, _nrt=False)
+
+
+def part(function: F) -> F:
+    """Do :func:`bare` for a function that only compiled code calls; see `parts.py`."""
+    return _part(function, _nrt=False)
+
+
+def part_with_arrays(function: F) -> F:
+    """Do :func:`part` for a function that makes or cuts arrays."""
+    return _part(function, _nrt=True)
+
+
+def _part(function: F, **options: bool) -> F:
+    wrappers = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    made = _njit(nogil=True, pipeline_class=PartCompiler, **wrappers, **options)
+    return cast(F, made(function))
 
 
 @compiled

@@ -8,9 +8,10 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from elsac.runtime.caches import drop_stale
+from elsac.runtime.caches import drop_stale, listen
 
 drop_stale(Path(__file__).parent)
+listen()
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -17,13 +17,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from elsac.runtime.emulator import dense, depthwise
+from elsac.runtime.emulator.kernels import compiled
 from elsac.runtime.emulator.products import form_of
 from elsac.runtime.program import WINDOW
 
 Ints = NDArray[np.int64]
+PARTS: Any = {"full": dense.convolve_rows, "depthwise": depthwise.depthwise_rows}
 ROWS: dict[str, tuple[Callable[..., None], Callable[..., None]]] = {
-    "full": (dense.convolve_rows, dense.convolve_rows_plainly),
-    "depthwise": (depthwise.depthwise_rows, depthwise.depthwise_rows_plainly),
+    "full": (compiled(PARTS["full"].py_func), dense.convolve_rows_plainly),
+    "depthwise": (compiled(PARTS["depthwise"].py_func), depthwise.depthwise_rows_plainly),
 }
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from elsac.runtime.emulator import load_image, open_machine
+from elsac.runtime.emulator.kernels import bare
 from elsac.runtime.emulator.row_functions import norm_row, softmax_row
 from elsac.runtime.emulator.stages import NoStages, plan_of
 from elsac.runtime.emulator.stages import fields as at
@@ -16,6 +17,8 @@ from tests.stages import ALPHABETS, CODINGS, check, run, same
 from tests.tokens import Shape, Tokens, tiles
 
 TOKENS, HEADS, WIDTH = 7, 3, 5
+PART: Any = ask
+ASK: Any = bare(PART.py_func)
 
 
 def attention(
@@ -148,12 +151,12 @@ def asked(plan: Any, memory: Memory, me: int, charges: Any) -> tuple[Any, bool]:
     memory.scratch[: len(charges)] = charges
     memory.doubts[:] = 0
     functions = (plan.ints, plan.floats, plan.exact, *memory.functions)
-    open_level = ask(plan.tables, functions, me, 0)
+    open_level = ASK(plan.tables, functions, me, 0)
     first = int(plan.tables[me + at.AIMS])
     return memory.aims[first : first + len(charges)].tolist(), bool(open_level)
 
 
-@pytest.mark.parametrize("fraction", [10, 12, 24])
+@pytest.mark.parametrize("fraction", [10, 13, 24, 31, 40])
 def test_quick_softmax(fraction: int) -> None:
     rng = np.random.default_rng(fraction)
     columns, hi = 70, 15
@@ -174,7 +177,7 @@ def test_quick_softmax(fraction: int) -> None:
         assert (aims, found) == (levels.tolist(), open_level), number
         doubts += open_level
     assert doubts < 2000
-    assert doubts > 0 or fraction == 24
+    assert doubts > 0 or fraction > 13
 
 
 @pytest.mark.parametrize("rms", [False, True])

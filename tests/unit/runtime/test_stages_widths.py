@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from elsac.runtime.emulator import EngineName, load_image, open_machine
 from elsac.runtime.emulator.stages import NoStages, plan_of
+from elsac.runtime.emulator.stages import engine as stages_engine
 from elsac.runtime.emulator.stages import fields as at
 from elsac.runtime.emulator.stages.proofs import Bounds
 from tests.programs import SEND, Builder, Layer, window_pairs
@@ -111,6 +112,24 @@ def test_charges_up_to_the_ends_of_a_width(weight: int, alphabet: str) -> None:
         for values in ([7, -7], [-7, 7], [6, -6]):
             inputs = [np.repeat(np.array(values)[:, None], builder.layers[0].columns, axis=1)]
             check(builder.program(), inputs, "interpreter")
+
+
+@pytest.mark.parametrize(("weight", "missing"), [(5, 2), (4681, 1)])
+def test_kernels_are_compiled_for_what_a_program_has(
+    weight: int, missing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No products and functions here; membranes of 32 bits for the greater weight."""
+    seen: list[int] = []
+    run_groups: Any = stages_engine.run_groups
+
+    def watched(*arguments: Any) -> None:
+        seen.append(sum(argument is None for argument in arguments))
+        run_groups(*arguments)
+
+    monkeypatch.setattr(stages_engine, "run_groups", watched)
+    builder, _ = climber(weight, "ternary", [-weight, 1, weight])
+    check(builder.program(), [np.full((2, builder.layers[0].columns), 7)])
+    assert set(seen) == {missing}
 
 
 def test_charges_beyond_32_bits_go_to_the_machine() -> None:

@@ -6,7 +6,7 @@ feeds, tell all.
 
 from typing import Any
 
-from elsac.runtime.emulator.kernels import Array, bare, compiled, inlined
+from elsac.runtime.emulator.kernels import Array, compiled, inlined, part, part_with_arrays
 from elsac.runtime.emulator.stages.fields import (
     ACTIVE,
     ADD,
@@ -62,7 +62,7 @@ ON_SPIKES = tuple(BY_MNEMONIC[name].opcode for name in KINDS)
 OPCODES = len(ISA)
 
 
-@compiled
+@part_with_arrays
 def count_rows(
     tables: Array,
     masks: Array,
@@ -156,7 +156,7 @@ def unpack(masks: Array, at: int, words: int, columns_of: Array, values: Array) 
             fill += 1
 
 
-@bare
+@part
 def count_ports(
     tables: Array,
     masks: Array,

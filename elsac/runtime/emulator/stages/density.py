@@ -13,7 +13,7 @@ from elsac.runtime.emulator.dense import (
     convolve_rows,
 )
 from elsac.runtime.emulator.depthwise import depthwise_rows
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, inlined, part
 from elsac.runtime.emulator.stages.events import kind_of_spikes
 from elsac.runtime.emulator.stages.fields import (
     ACTIVE,
@@ -74,7 +74,7 @@ GUESS = 20_000
 PRODUCTS_1000, LANE_PRODUCTS_1000, MAP_BYTE, MAP_WORD, SUM = 2_120, 38_000, 10, 1_000, 90
 
 
-@bare
+@part
 def prepare(
     tables: Array,
     numbers: Array,

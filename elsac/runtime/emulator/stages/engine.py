@@ -39,6 +39,13 @@ def plan_of(image: Image) -> Plan:
     return pool_of(image).plan
 
 
+def refusal(image: Image) -> str | None:
+    """Return why an image has no plan, if one was asked for in vain."""
+    with _LOCK:
+        found = _POOLS.get(image)
+    return str(found) if isinstance(found, NoStages) else None
+
+
 class Stages:
     """One run of one sample; an :class:`elsac.runtime.emulator.common.Engine`.
 
@@ -52,7 +59,8 @@ class Stages:
         self._pool = pool_of(image)
         self.plan, self.memory = self._pool.plan, self._pool.take()
         self.memory.clear()
-        start(self.plan.tables, self.plan.stairs, self.memory.short, self.memory.wide)
+        wide = self.memory.wide if self._pool.wide else None
+        start(self.plan.tables, self.plan.stairs, self.memory.short, wide)
         bindings = image.program.bindings.get("inputs", [])
         self._wish(inputs, [planes_of(entry["lo"], entry["hi"]) for entry in bindings])
 
@@ -61,13 +69,15 @@ class Stages:
         plan, memory = self.plan, self.memory
         steps = min(most, plan.steps)
         memory.clear_counts()
+        wide = memory.wide if self._pool.wide else None
+        functions = (plan.ints, plan.floats, plan.exact, *memory.functions)
         run = partial(
             run_groups,
             *(plan.tables, memory.numbers, plan.weights, plan.packed, plan.starts, plan.stairs),
-            *(memory.short, memory.wide, memory.tracers, memory.copies, memory.wishes),
+            *(memory.short, wide, memory.tracers, memory.copies, memory.wishes),
             *(memory.masks, memory.sizes, memory.marks, memory.rows, memory.best, memory.maps),
             *(memory.sums, memory.counts, memory.words, memory.row_spikes, memory.row_flits),
-            (plan.ints, plan.floats, plan.exact, *memory.functions),
+            functions if self._pool.functions else None,
         )
         seen: dict[tuple[str, int], list[Ints]] = {key: [] for key in watched}
         watch = {int(plan.place_of[thread]) for _, thread in watched}

@@ -5,7 +5,7 @@ those that count minus once, and every run of neighbouring outputs takes the who
 of one load and store of its membranes.
 """
 
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, inlined, part
 from elsac.runtime.emulator.stages.fields import (
     ACC,
     ACTIVE,
@@ -53,7 +53,7 @@ from elsac.runtime.emulator.stages.sums import add_rows
 from elsac.runtime.emulator.stages.vectors import first_bits, get, lowest, put
 
 
-@bare
+@part
 def hear(
     tables: Array,
     numbers: Array,

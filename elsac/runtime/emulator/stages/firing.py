@@ -4,7 +4,7 @@ A row is passed over unless something fed it, or one of its neurons spiked in th
 has come to rest stays there. Spikes are bits in two masks, up and down.
 """
 
-from elsac.runtime.emulator.kernels import Array, bare, climb, inlined
+from elsac.runtime.emulator.kernels import Array, climb, inlined, part
 from elsac.runtime.emulator.stages.fields import (
     ALPHABET,
     CLASSES,
@@ -50,7 +50,7 @@ def first_stair(tables: Array, me: int, row: int) -> int:
     return int(get(tables, me + STAIRS) + chosen * get(tables, me + COLUMNS) * levels - lo)
 
 
-@bare
+@part
 def begin(tables: Array, stairs: Array, membranes: Array, me: int) -> None:
     """Write the limits of all neurons of a stage that fires, whose tracers are 0."""
     lo, hi, columns = get(tables, me + LO), get(tables, me + HI), get(tables, me + COLUMNS)
@@ -73,7 +73,7 @@ def begin(tables: Array, stairs: Array, membranes: Array, me: int) -> None:
             stair += hi - lo + 2
 
 
-@bare
+@part
 def spike(
     tables: Array,
     numbers: Array,

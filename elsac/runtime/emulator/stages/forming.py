@@ -6,7 +6,7 @@ of the left factor, row by row, by a packed right factor (`dense.py`).
 """
 
 from elsac.runtime.emulator.dense import STEP_Y, convolve_rows
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, inlined, part
 from elsac.runtime.emulator.stages.delivering import deliver, hears, pack, turn
 from elsac.runtime.emulator.stages.fields import (
     BASE_WIDTH,
@@ -53,7 +53,7 @@ from elsac.runtime.emulator.stages.fields import (
 from elsac.runtime.emulator.stages.vectors import get, put
 
 
-@bare
+@part
 def form(
     tables: Array,
     numbers: Array,

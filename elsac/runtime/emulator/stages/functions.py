@@ -23,6 +23,8 @@ Exact = tuple[Ints, NDArray[np.int8], Ints, NDArray[np.int32]]
 
 FLOAT = 2.0**-20
 """More than all roundings of 32-bit floats on the way to a level, relative to its greatest part."""
+OFF = 1.2
+"""More than 8/7, for exponentials that are off by 1."""
 DOUBT = 0.25
 """Most that a quick level may be wrong by."""
 
@@ -66,12 +68,14 @@ class Functions:
         # Distances and exponentials of 32 bits.
         if charges >= 1 << 31 or not int(thread["lo"]) <= 0 <= hi:
             return line
-        if not len(exps) or int(exps.min()) < 0 or int(exps.max()) >= 1 << 31:
+        if not len(exps) or int(exps.min()) < 0:
             return line
-        # The sum is at least that of the greatest charge; each other is off by 1/2.
+        lost = max((int(exps.max()) - 1).bit_length() - 30, 0)
+        exps = exps + (1 << lost >> 1) >> lost
+        # The sum is at least that of the greatest charge.
         top, unit = int(exps[0]), 2.0 ** int(entry["shift"]) / int(entry["multiplier"])
         slope, margin = wrong_share(columns, top, unit, top)
-        if top and columns <= top // 4 and (hi + 1) * slope + margin < DOUBT:
+        if top and columns <= top // 8 and (hi + 1) * slope + margin < DOUBT:
             padded = np.append(exps, 0)
             line[at.QUICK] = self.ints.once(("exps", first, entries), padded)
         return line
@@ -151,10 +155,10 @@ def wrong_share(columns: int, top: int, unit: float, total: int) -> tuple[float,
     """Return (slope, margin): a quick share t is wrong by at most slope * t + margin.
 
     The level's quotient e * unit / E is known between those with e off by 1/2 and E by columns / 2
-    (`row_functions.softmax_row`). With d = columns / (2 * E) <= 1/8 both are at most 8/7 * d * t +
-    4/7 * unit / E off.
+    (`row_functions.softmax_row`); a table of more than 31 bits is rounded here, which is less than
+    as much again. With d = columns / E <= 1/8 all of it is at most 8/7 * (d * t + unit / E).
     """
-    return 0.6 * columns / total + FLOAT, 0.6 * unit / total + FLOAT
+    return OFF * columns / total + FLOAT, OFF * unit / total + FLOAT
 
 
 def straight(thresholds: Ints, signs: NDArray[np.int32], lo: int, bound: float) -> Floats | None:

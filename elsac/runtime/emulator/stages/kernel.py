@@ -6,7 +6,7 @@ in one go once its sources have run theirs; its weights stay in the cache meanwh
 
 from typing import Any
 
-from elsac.runtime.emulator.kernels import Array, bare, inlined
+from elsac.runtime.emulator.kernels import Array, bare, inlined, part
 from elsac.runtime.emulator.stages.counting import count_ports, count_rows
 from elsac.runtime.emulator.stages.density import add_sums, prepare
 from elsac.runtime.emulator.stages.events import hear
@@ -47,14 +47,14 @@ from elsac.runtime.emulator.stages.vectors import get, put
 
 
 @bare
-def start(tables: Array, stairs: Array, short: Array, wide: Array) -> None:
+def start(tables: Array, stairs: Array, short: Array, wide: Array | None) -> None:
     """Bring all stages to their beginning; the arrays hold zeros."""
     for number in range(get(tables, GROUP_COUNT)):
         group = get(tables, GROUPS) + number * STAGE_WIDTH
         for i in range(get(tables, group + MEMBERS)):
             me = get(tables, group + MEMBER) + i * STAGE_WIDTH
             if get(tables, me + KIND) == FIRE:
-                if get(tables, me + WIDE):
+                if wide is not None and get(tables, me + WIDE):
                     begin(tables, stairs, wide, me)
                 else:
                     begin(tables, stairs, short, me)
@@ -69,7 +69,7 @@ def run_groups(
     starts: Array,
     stairs: Array,
     short: Array,
-    wide: Array,
+    wide: Array | None,
     tracers: Array,
     copies: Array,
     wishes: Array,
@@ -112,8 +112,8 @@ def run_groups(
                     for i in range(get(tables, group + MEMBERS)):
                         me = get(tables, group + MEMBER) + i * STAGE_WIDTH
                         sleep(tables, numbers, masks, me, step)
-                elif get(tables, group + WIDE):
-                    if get(tables, group + PRODUCT):
+                elif wide is not None and get(tables, group + WIDE):
+                    if functions is not None and get(tables, group + PRODUCT):
                         form(
                             *(tables, numbers, masks, sizes, row_spikes, marks, wide),
                             *(functions[7], functions[8], functions[9], functions[10], group, step),
@@ -129,12 +129,12 @@ def run_groups(
                     )  # fmt: skip
                 for i in range(get(tables, group + MEMBERS)):
                     me = get(tables, group + MEMBER) + i * STAGE_WIDTH
-                    if get(tables, me + KIND) >= SOFTMAX:
+                    if functions is not None and get(tables, me + KIND) >= SOFTMAX:
                         counts[step, get(tables, me + THREAD), UNDECIDED] = get(
                             numbers, get(tables, me + DOUBTS)
                         )
                     count_ports(tables, masks, counts, words_run, row_spikes, numbers, me, step)
-                    if get(tables, group + PRODUCT):
+                    if functions is not None and get(tables, group + PRODUCT):
                         count_products(
                             tables, numbers, counts, get(tables, group + PRODUCT), me, step
                         )
@@ -143,7 +143,7 @@ def run_groups(
                     )
 
 
-@bare
+@part
 def run_step(
     tables: Array,
     numbers: Array,
@@ -181,7 +181,7 @@ def run_step(
     for i in range(get(tables, group + MEMBERS)):
         me = get(tables, group + MEMBER) + i * STAGE_WIDTH
         first_row = get(tables, (me if get(tables, group + PRODUCT) else group) + FIRST_ROW)
-        if get(tables, me + KIND) >= SOFTMAX:
+        if functions is not None and get(tables, me + KIND) >= SOFTMAX:
             some = respond(
                 *(tables, numbers, stairs, membranes, tracers, masks, sizes, marks, functions),
                 *(first_row, me, step),
@@ -194,7 +194,7 @@ def run_step(
         put(numbers, get(tables, me + ACTIVE) + step, some)
     if get(tables, group + KIND) == INJECT:  # which spikes without hearing anything
         return
-    if get(tables, group + PRODUCT):
+    if functions is not None and get(tables, group + PRODUCT):
         awake = False
         for i in range(get(tables, group + MEMBERS)):
             me = get(tables, group + MEMBER) + i * STAGE_WIDTH
@@ -203,7 +203,7 @@ def run_step(
             else:
                 awake |= settle(tables, marks, me)
         put(numbers, get(tables, group + AWAKE), awake)
-    elif get(tables, group + KIND) >= SOFTMAX:
+    elif functions is not None and get(tables, group + KIND) >= SOFTMAX:
         put(numbers, get(tables, group + AWAKE), settle_aims(tables, marks, group))
     else:
         put(numbers, get(tables, group + AWAKE), settle(tables, marks, group))

@@ -112,6 +112,12 @@ class Pool:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        groups = plan.tables[at.GROUPS] + np.arange(len(plan.groups)) * at.STAGE_WIDTH
+        kinds = plan.tables[plan.line_of + at.KIND]
+        self.wide = bool(plan.tables[groups + at.WIDE].any())
+        """Membranes of 32 bits are in use."""
+        self.functions = bool((kinds >= at.SOFTMAX).any() or plan.tables[groups + at.PRODUCT].any())
+        """Functions of rows or products are."""
         self._free: deque[Memory] = deque(maxlen=MOST_KEPT)
 
     def take(self) -> Memory:

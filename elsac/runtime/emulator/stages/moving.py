@@ -1,6 +1,6 @@
 """How rows move towards a target: the kernels for `max`, `flow` and `inject`."""
 
-from elsac.runtime.emulator.kernels import Array, approach, bare, inlined
+from elsac.runtime.emulator.kernels import Array, approach, inlined, part
 from elsac.runtime.emulator.stages.fields import (
     ACTIVE,
     ALPHABET,
@@ -184,7 +184,7 @@ def greatest(
             put(best, column, 0)
 
 
-@bare
+@part
 def inject(
     tables: Array,
     numbers: Array,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from elsac.runtime.emulator.kernels import Array, approach, bare, inlined
+from elsac.runtime.emulator.kernels import Array, approach, inlined, part
 from elsac.runtime.emulator.row_functions import norm_row, softmax_row
 from elsac.runtime.emulator.stages.fields import (
     ABSENT,
@@ -52,6 +52,7 @@ from elsac.runtime.emulator.stages.fields import (
     TRACERS,
     WORDS,
 )
+from elsac.runtime.emulator.stages.functions import FLOAT, OFF
 from elsac.runtime.emulator.stages.moving import keep_size
 from elsac.runtime.emulator.stages.quick import climbs, fall_short, highest, line, share
 from elsac.runtime.emulator.stages.targets import differs, exceeds
@@ -61,10 +62,9 @@ FED, ON_ITS_WAY = 1, 2
 """Marks of a row: something has fed it, or it has not arrived at its aims. Of the latter there are
 two, for this step and, twice as large, for the next one.
 """
-FLOAT = 2.0**-20
 
 
-@bare
+@part
 def respond(
     tables: Array,
     numbers: Array,
@@ -113,7 +113,7 @@ def respond(
     return some
 
 
-@bare
+@part
 def ask(tables: Array, functions: Any, me: int, row: int) -> int:
     """Aim at what `softmax` or `norm` says of a row of charges, which lies in the scratch.
 
@@ -143,7 +143,7 @@ def settle_aims(tables: Array, marks: Array, group: int) -> bool:
     return awake != 0
 
 
-@bare
+@part
 def chase(
     tables: Array,
     tracers: Array,
@@ -220,7 +220,7 @@ def soften(
         total = weigh(charges, columns, half, exact[1], absent, ints, quick, entries)
         if total > 0:
             unit, doubt = 2.0**shift / float(multiplier) / total, 0
-            slope, margin = 0.6 * columns / total + FLOAT, 0.6 * unit + FLOAT
+            slope, margin = OFF * columns / total + FLOAT, OFF * unit + FLOAT
             for column in range(0, columns, 64):
                 found = share(
                     *(aims, to + column, charges, half + column),
