@@ -81,7 +81,7 @@ OPTIONS: tuple[Decorator, ...] = (
     click.option(
         "--table-bits",
         type=click.IntRange(1, 52),
-        help="Bits behind the point in the tables of softmax and normalizations.  [default: 24]",
+        help="Bits behind the point in the tables of softmax and normalizations.  [default: 32]",
     ),
     click.option(
         "--exit",

@@ -5,6 +5,7 @@ w / sum(w) of the weights w = exp(-unit * d), and the network's integer is
 clip(rhe(softmax(x) / scale), lo, hi).
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
@@ -217,7 +218,7 @@ def table_softmax(
     hi: int,
     absent: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """What the chip computes, in int64: clip(rhe(e * 2**G / (sum(e) * n)), lo, hi), and doubts.
+    """What the chip computes: clip(rhe(e * 2**G / (sum(e) * n)), lo, hi), and doubts.
 
     charges [..., N] as in `quantized_softmax`, e = table[d] of each key (0 beyond the table's end
     or absent), scale = n / 2**G. `undecided` [...] is True for a row in which some level could
@@ -233,7 +234,7 @@ def table_softmax(
     """
     check_levels(lo, hi)
     rows, present = _rows(charges, absent)
-    check_fits(table, rows.shape[1], n, G)
+    check_fits(table, rows.shape[1], n, G, hi)
     levels = np.empty(rows.shape, dtype=np.int64)
     undecided = np.empty(len(rows), dtype=np.bool_)
     padded = np.append(table, 0)
@@ -259,25 +260,52 @@ def _table_rows(
         entries *= present
     total = entries.sum(axis=1, keepdims=True)
     many = rounded.sum(axis=1, keepdims=True)
-    levels = divide_half_even(entries << G, total * n)
     least = np.maximum(2 * entries - rounded, 0)
-    low = divide_half_even(least << G, (2 * total + many - 2 * rounded) * n)
+    below = 2 * total + many - 2 * rounded
     most = 2 * entries + rounded
-    others = np.maximum(2 * (total - entries) - (many - rounded), 0)
     # Only an absent key can have 0 / 0 here: all others of the row are rounded to 0.
-    high = divide_half_even(most << G, np.maximum(most + others, 1) * n)
-    doubt = np.clip(low, lo, hi) != np.clip(high, lo, hi)
-    return np.clip(levels, lo, hi), doubt.any(axis=1)
+    above = np.maximum(most + np.maximum(2 * (total - entries) - (many - rounded), 0), 1)
+    # Less than 16 roundings of float64; rounding to levels is monotone.
+    unit = 2.0**G / n
+    levels = np.clip(np.rint(least * unit / below * (1 - 32 * ULP)), lo, hi).astype(np.int64)
+    highest = np.clip(np.rint(most * unit / above * (1 + 32 * ULP)), lo, hi)
+    row, key = np.nonzero(levels != highest)
+    exact = _Quotients(n, G, lo, hi)
+    first, last = exact(least[row, key], below[row, key]), exact(most[row, key], above[row, key])
+    levels[row, key] = exact(entries[row, key], total[row, 0])
+    undecided = np.zeros(len(rows), np.bool_)
+    undecided[row[first != last]] = True
+    return levels, undecided
 
 
-def check_fits(table: NDArray[np.int64], N: int, n: int, G: int) -> None:
-    """ValueError unless all numbers of `table_softmax` over N keys fit 62 bits."""
-    greatest = int(table.max())
-    quotient = (2 * greatest + 1) << (G + 1)
-    divisor = (2 * greatest + 1) * N * n
-    if quotient + 2 * divisor >= 1 << 62:
-        bits = (quotient + 2 * divisor).bit_length()
+@dataclass(frozen=True)
+class _Quotients:
+    """Levels clip(rhe(a * 2**G / (b * n)), lo, hi), a >= 0, b > 0."""
+
+    n: int
+    G: int
+    lo: int
+    hi: int
+
+    def __call__(self, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+        most = (int(a.max(initial=0)) << (self.G + 1)) + 2 * int(b.max(initial=0)) * self.n
+        kind = np.int64 if most < 1 << 63 else object  # beyond 64 bits: Python's integers
+        found = divide_half_even(a.astype(kind) << self.G, b.astype(kind) * self.n)
+        return np.asarray(np.clip(found, self.lo, self.hi), dtype=np.int64)
+
+
+def check_fits(table: NDArray[np.int64], N: int, n: int, G: int, hi: int) -> None:
+    """ValueError unless sums over N keys fit 62 bits, and products with scale and level 124."""
+    greatest = 2 * int(table.max()) + 1
+    total = greatest * N
+    if total >= 1 << 62:
         raise ValueError(
-            f"a softmax over {N} keys needs numbers of {bits} bits, 62 are possible: use fewer "
-            "table bits, or a scale with fewer digits"
+            f"a softmax over {N} keys has sums of {total.bit_length()} bits, 62 are possible: use "
+            "fewer table bits"
+        )
+    product = max(greatest << (G + 1), total * n * (2 * abs(hi) + 1))
+    if product >= 1 << 124:
+        raise ValueError(
+            f"a softmax over {N} keys needs numbers of {product.bit_length()} bits, 124 are "
+            "possible: use fewer table bits, or a scale with fewer digits"
         )

@@ -5,6 +5,7 @@ Functions here decide clip(rhe(v), lo, hi) of values v that float64 knows up to 
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,8 @@ def settle(guess: int, lo: int, hi: int, reaches: Callable[[int], bool]) -> int:
     return level
 
 
-def divide_half_even(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
-    """rhe(a / b) of integers, a >= 0, b > 0, 2a + b and 2b within int64."""
+def divide_half_even(a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """rhe(a / b) of integers, a >= 0, b > 0; 2a + b and 2b within int64, or Python's integers."""
     double = 2 * b
     sums = 2 * a + b
     quotient = sums // double

@@ -39,7 +39,7 @@ class ConvertQannToSpiking(ModulePass):
     name = "convert-qann-to-spiking"
     alphabet: str = "ternary"  # ternary, floor, nearest
     coding: str = "bitplane"  # bitplane, spikes, analog
-    fraction: int = 24  # bits behind the point in the tables of functions
+    fraction: int = 32  # bits behind the point in the tables of functions
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         """Convert a folded module."""

@@ -54,9 +54,9 @@ def _softmax(converter: "Converter", op: qann.SoftmaxOp) -> Operation:
     type, length = qann.tensor_type(op.output), qann.dims(op.output)[-1]
     table = exp_table(factor.ravel()[0], converter.fraction)
     scale = scale_of(type.fraction)
-    check_fits(table, length, *scale)
     # No probability is below 0 or above 1.
     hi = min(type.hi.data, round(1 / type.fraction))
+    check_fits(table, length, *scale, hi)
     current = converter.synapses(op, value, _ones(factor), 0)
     name = converter.blobs.put(table, f"{op.output.name_hint or 'softmax'}_exps")
     return spiking.SoftmaxOp(current, name, scale, converter.alphabet, (0, hi), op.absent)

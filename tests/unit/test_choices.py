@@ -13,7 +13,14 @@ from elsac.compiler import CHOICES, EFFORTS, MOST_SEED
 from elsac.mapping.partition import Objective
 from elsac.mapping.placement import Method as Placing
 from elsac.mapping.routing import Method as Routing
-from elsac.passes import claims, order_spines, partition, place_cores, route_streams
+from elsac.passes import (
+    claims,
+    convert_qann_to_spiking,
+    order_spines,
+    partition,
+    place_cores,
+    route_streams,
+)
 from elsac.runtime.packets import FORMATS
 
 PASSES: dict[str, Sequence[str]] = {
@@ -65,3 +72,8 @@ def test_numbers_have_the_same_ranges() -> None:
     assert isinstance(seed, click.IntRange) and isinstance(effort, click.IntRange)
     assert (seed.min, seed.max) == (0, MOST_SEED) == (0, claims.MOST_SEED)
     assert tuple(range(effort.min or 0, (effort.max or 0) + 1)) == EFFORTS
+
+
+def test_the_help_tells_the_bits_of_tables_that_the_pass_takes() -> None:
+    help = getattr(OPTIONS["table_bits"], "help", "")
+    assert f"[default: {convert_qann_to_spiking.ConvertQannToSpiking.fraction}]" in help

@@ -130,7 +130,7 @@ def test_a_pipeline_is_text(target: str, effort: int, rule: str | None, coding: 
     assert dataclasses.asdict(neurons) == {
         "alphabet": options.shift_rule or load_target(target).spike_rule,
         "coding": options.coding,
-        "fraction": 24,
+        "fraction": 32,
     }
     assert dataclasses.asdict(places) == {"method": "random", "effort": effort, "seed": 3}
     profile = {"profile": 'a "b".json', "sha256": None}
@@ -201,7 +201,7 @@ def test_a_network_larger_than_any_mesh_is_refused_in_words() -> None:
     target = load_target("elsa-6x6")
     type = token.StreamType(1, 1, 0, 3)
     groups = [([token.ActorOp("fc", (0, 1, 1), [], type)], Need(8))]
-    assert "use a mesh of at least 256x256" in no_room(groups * 256**2, target)
+    assert "use a TOML file with a mesh of at least 256x256" in no_room(groups * 256**2, target)
     assert "no mesh is as large" in no_room(groups * (256**2 + 1), target)
 
 

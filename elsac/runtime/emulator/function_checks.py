@@ -22,7 +22,7 @@ MAX_SIZE = 1 << 27
 MAX_BITS = 32
 """Widest delivered tracer."""
 NUMBER_BITS = 62
-"""Bits of any number of a softmax, and of N of a normalization."""
+"""Bits of N of a normalization, and of the sums of a softmax; products of these have two words."""
 SQUARE_BITS = 255
 """Bits of the squares that a normalization compares."""
 
@@ -204,18 +204,21 @@ def rcount(check: "ThreadCheck", product: int, base: int) -> None:
 
 
 def softmax(check: "ThreadCheck", softmax: int) -> None:
-    """All numbers fit 62 bits; each row has a class and a column that takes part."""
+    """Sums fit a word and numbers two; each row has a class and a column that takes part."""
     program, thread = check.program, check.thread
     entry = fields(program.softmaxes[softmax])
     columns = thread["columns"]
     exps = program.exponentials[entry["exps"] : entry["exps"] + entry["entries"]]
     most = 2 * int(exps.max()) + 1
-    size = (most << (entry["shift"] + 1)) + 2 * most * columns * entry["multiplier"]
-    if size >= 1 << NUMBER_BITS:
-        check.fail(
-            f"a softmax of {columns} columns needs numbers of {size.bit_length()} bits; at most "
-            f"{NUMBER_BITS} are possible"
-        )
+    total = most * columns
+    edge = total * entry["multiplier"] * (2 * abs(thread["hi"]) + 1)
+    size = max(most << (entry["shift"] + 1), edge)
+    for what, number, bits in (("sums", total, NUMBER_BITS), ("numbers", size, 2 * NUMBER_BITS)):
+        if number >= 1 << bits:
+            check.fail(
+                f"a softmax of {columns} columns needs {what} of {number.bit_length()} bits; at "
+                f"most {bits} are possible"
+            )
     check.row_classes("the softmax", entry)
     if entry["absent"] < 0:
         return

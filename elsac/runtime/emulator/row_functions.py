@@ -17,6 +17,7 @@ import numpy as np
 from elsac.runtime.emulator.kernels import Array, bare, inlined
 from elsac.runtime.emulator.wide import (
     Words2,
+    Words4,
     compared,
     float_of,
     minus,
@@ -37,18 +38,29 @@ _ZERO = np.uint64(0)
 
 
 @inlined
-def divide_half_even(a: int, b: int) -> int:
-    """Return a / b rounded half to even; a >= 0, b > 0, and 2a + b below 2**63."""
-    double, total = 2 * b, 2 * a + b
-    quotient = total // double
-    if quotient * double == total and quotient & 1:
-        quotient -= 1
-    return quotient
+def _quotient(a: int, b: int, multiplier: int, shift: int, guess: int, lo: int, hi: int) -> int:
+    """Return clip(rhe(a * 2**shift / (b * multiplier)), lo, hi), a >= 0, b > 0, from a near guess.
+
+    Level k is reached from k - 1/2 on; a tie goes to the even one. Both sides of the comparison are
+    below 2**124.
+    """
+    left = shifted((np.uint64(a), _ZERO, _ZERO, _ZERO), shift + 1)
+    unit = times(np.uint64(b), np.uint64(multiplier))
+    level = guess
+    while level < hi and _at_least(left, unit, level + 1):
+        level += 1
+    while level > lo and not _at_least(left, unit, level):
+        level -= 1
+    return level
 
 
 @inlined
-def _clip(value: int, lo: int, hi: int) -> int:
-    return min(max(value, lo), hi)
+def _at_least(left: Words4, unit: Words2, level: int) -> bool:
+    if level <= 0:
+        return True
+    half = scaled(unit, np.uint64(2 * level - 1))
+    order = compared(left, (half[0], half[1], _ZERO, _ZERO))
+    return order > 0 or (order == 0 and level & 1 == 0)
 
 
 @bare
@@ -106,12 +118,13 @@ def softmax_row(
         if low == high:
             targets[targets_at + column] = int(low)
             continue
-        level = divide_half_even(e << shift, total * multiplier)
-        targets[targets_at + column] = _clip(level, lo, hi)
+        guess = int(low)
+        level = _quotient(e, total, multiplier, shift, guess, lo, hi)
+        targets[targets_at + column] = level
         if not undecided:
-            a = divide_half_even(least << shift, below * multiplier)
-            b = divide_half_even(most << shift, (most + others) * multiplier)
-            undecided = _clip(a, lo, hi) != _clip(b, lo, hi)
+            a = _quotient(least, below, multiplier, shift, guess, lo, hi)
+            b = _quotient(most, most + others, multiplier, shift, level, lo, hi)
+            undecided = a != b
     return undecided
 
 

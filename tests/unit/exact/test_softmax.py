@@ -147,8 +147,10 @@ def test_refusals() -> None:
         exp_table(Fraction(1, 10**6), 20)
     with pytest.raises(ValueError, match="a scale must be a positive float"):
         scale_of(Fraction(1, 3))
-    with pytest.raises(ValueError, match="use fewer"):
-        check_fits(exp_table(unit, 26), 1 << 12, *scale_of(Fraction(float(np.float32(1 / 255)))))
+    with pytest.raises(ValueError, match="sums of 65 bits, 62 are possible: use fewer table"):
+        check_fits(exp_table(unit, 52), 1 << 11, 1, 0, 15)
+    with pytest.raises(ValueError, match="numbers of 126 bits, 124 are possible: use fewer"):
+        check_fits(exp_table(unit, 52), 4, 1, 71, 15)
 
 
 @given(st.floats(2**-20, 2**20, width=32).map(Fraction))
@@ -170,7 +172,7 @@ def test_the_table_holds_nearest_integers(unit: Fraction, bits: int) -> None:
     assert exact[-1] <= Decimal("0.5")
 
 
-@given(rows, units.filter(lambda u: u > Fraction(1, 100)), floats, ranges, st.integers(0, 20))
+@given(rows, units.filter(lambda u: u > Fraction(1, 100)), floats, ranges, st.integers(0, 52))
 def test_decided_rows_are_correctly_rounded(
     row: list[int], unit: Fraction, scale: Fraction, levels: tuple[int, int], bits: int
 ) -> None:
@@ -179,6 +181,22 @@ def test_decided_rows_are_correctly_rounded(
     found, undecided = table_softmax(charges, table, *scale_of(scale), *levels)
     exact = quantized_softmax(charges, unit, scale, *levels)
     assert np.array_equal(found[~undecided], exact[~undecided])
+
+
+@given(rows, st.floats(2**-12, 1.0).map(Fraction), st.integers(30, 52))
+def test_numbers_of_more_than_a_word(row: list[int], scale: Fraction, bits: int) -> None:
+    table = exp_table(Fraction(1, 40), bits)
+    found, _ = table_softmax(np.array(row), table, *scale_of(scale), 0, 4095)
+    entries = [int(table[d]) if d < len(table) else 0 for d in (max(row) - a for a in row)]
+    ratio = [Fraction(e, sum(entries)) / scale for e in entries]
+    assert found.tolist() == [min(round(v), 4095) for v in ratio]
+
+
+def test_ties_of_more_than_a_word_go_to_even() -> None:
+    """Shares 3/4 and 1/4 in units of 1/2."""
+    table = np.array([3 << 50, 1 << 50])
+    found, undecided = table_softmax(np.array([1, 0]), table, 1 << 20, 21, 0, 9)
+    assert (found.tolist(), bool(undecided)) == ([2, 0], True)
 
 
 @given(rows, st.integers(1, 6), scales, ranges, st.randoms(use_true_random=False))

@@ -117,7 +117,7 @@ def test_a_block_runs_as_the_spiking_level_says(effort: int, mask: bool) -> None
 
 # One memory after the other is made too small for whole layers.
 SMALL: list[tuple[int, dict[str, int]]] = [
-    (0, {"membrane_sram_bytes_per_pe": 105}),
+    (0, {"membrane_sram_bytes_per_pe": 137}),
     (0, {"weight_sram_bytes_per_pe": 24}),
     (0, {"tracer_sram_bytes_per_pe": 3, "mesh_width": 8, "mesh_height": 8}),
     (1, {"weight_sram_bytes_per_pe": 18, "mesh_width": 8, "mesh_height": 8}),

@@ -244,6 +244,14 @@ def field(table: str, name: str, value: int, index: int = 0) -> Any:
     return change
 
 
+def both(one: Any, other: Any) -> Any:
+    def change(program: Any) -> None:
+        one(program)
+        other(program)
+
+    return change
+
+
 def entry(table: str, value: int, index: int = 0) -> Any:
     def change(program: Any) -> None:
         getattr(program, table)[index] = value
@@ -268,7 +276,11 @@ def entry(table: str, value: int, index: int = 0) -> Any:
         (field("ports", "column_base", -1), "the columns -1 to 1 of a factor of 2"),
         (field("ports", "on_spikes", 0, 1), "may not stand in this handler"),
         (field("softmaxes", "multiplier", 0), "softmax 0: the scale is 0"),
-        (field("softmaxes", "shift", 58), "needs numbers of"),
+        (entry("exponentials", 1 << 61), "2 columns needs sums of 64 bits; at most 62"),
+        (
+            both(entry("exponentials", 1 << 59), field("softmaxes", "multiplier", 1 << 61)),
+            "needs numbers of 127 bits; at most 124 are possible",
+        ),
         (field("softmaxes", "entries", 0), "no exponentials"),
         (field("softmaxes", "entries", 1 << 20), "do not lie inside a table"),
         (field("softmaxes", "absent", 1 << 20), "absent elements: 4 entries from"),
