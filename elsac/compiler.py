@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 
 from elsac.context import CompileError, CompilerContext
 from elsac.registry import dialect_factories, pass_factories
+from elsac.runtime.ports import NetworkInput
 from elsac.runtime.program import Program
 from elsac.store import StoreError
 from elsac.targets import Target
@@ -253,10 +254,12 @@ def compile_onnx(
     options: Options | None = None,
     level: str = "bin",
     after: AfterPass | None = None,
+    ready: Callable[[list[NetworkInput]], None] | None = None,
 ) -> Compiled:
     """Compile a quantized ONNX file to a level: one of LEVELS, or `bin` for a program.
 
-    Raises :class:`CompileError` for what cannot be compiled, with one line for the user.
+    `ready` is called with the network's inputs when it is read, before the passes run. Raises
+    :class:`CompileError` for what cannot be compiled, with one line for the user.
     """
     laps = Laps()
     from elsac.frontends import import_onnx
@@ -270,6 +273,9 @@ def compile_onnx(
     laps.lap(MODULES)
     imported = import_onnx(path, context)
     laps.lap("import")
+    if ready is not None:
+        ready(network_inputs(imported.host))
+        laps.lap(AFTER)
     imported.module.verify()
     laps.lap(VERIFY)
     if after is not None:
@@ -283,6 +289,12 @@ def compile_onnx(
         compiled.program = emit(imported, context, named, target, options, Path(path).name)
         laps.lap("emit")
     return compiled
+
+
+def network_inputs(host: Mapping[str, Any]) -> list[NetworkInput]:
+    """Return the inputs of an imported network, of which `Imported.host` speaks, each once."""
+    found = {i["name"]: NetworkInput(i["name"], i["dtype"], (*i["shape"],)) for i in host["inputs"]}
+    return [*found.values()]
 
 
 def portable(options: Options) -> Options:
@@ -299,16 +311,22 @@ def portable(options: Options) -> Options:
 
 def fit_of(path: str | Path, target: Target, options: Options) -> dict[str, Any]:
     """What each layer of a network needs of a target, what binds, and what would fit, in JSON
-    types: the fields of `elsac.mapping.partition.Fit`, `target` and `fits`.
+    types: the fields of `elsac.mapping.partition.Fit`, `target`, `fits` and the `remedy` if not.
     """
     from elsac.frontends import import_onnx
+    from elsac.passes.fitting import remedy_of
     from elsac.passes.partition import fit_of_module
 
     context = new_context(target)
     imported = import_onnx(path, context)
     lower(imported.module, context, pipeline(target, options), "bundle-packets")
     fit = fit_of_module(imported.module, context, _tiling(options))
-    return {**asdict(fit), "fits": fit.fits, "target": target.to_dict()}
+    return {
+        **asdict(fit),
+        "fits": fit.fits,
+        "target": target.to_dict(),
+        "remedy": remedy_of(fit, target),
+    }
 
 
 def emit(

@@ -8,6 +8,7 @@ exact value, computed from ONNX Runtime's own integers of the layers before, is 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from math import prod
@@ -28,7 +29,9 @@ from elsac.onnx_reference import Reference
 from elsac.runtime.bindings import Host
 from elsac.runtime.emulator import EngineName
 from elsac.runtime.labels import checked_labels, right_answers
+from elsac.runtime.ports import NetworkInput
 from elsac.runtime.run import RunResult, run_program
+from elsac.runtime.saturation import Saturation, saturation_warnings, saturations
 from elsac.store import WeightStore
 from elsac.targets import Target
 
@@ -111,6 +114,10 @@ class Verification:
     times: dict[str, float] = field(default_factory=dict)
     """Seconds by what they were spent on: the levels, and comparing."""
     interrupted: bool = False
+    saturated: dict[str, Saturation] = field(default_factory=dict)
+    """As `RunResult` has it."""
+    warnings: list[str] = field(default_factory=list)
+    """What makes inputs look wrong although they can be used; one line each."""
 
     @property
     def passed(self) -> bool:
@@ -131,6 +138,8 @@ class Verification:
             "tensors": [asdict(t) for t in self.tensors.values()],
             "outputs": [asdict(o) for o in self.outputs.values()],
             "near_tie": float(NEAR_TIE),
+            "saturated": {name: asdict(found) for name, found in self.saturated.items()},
+            "warnings": self.warnings,
             "seconds": self.seconds,
             "times": self.times,
         }
@@ -139,26 +148,30 @@ class Verification:
 class Verifier:
     """One network, compiled, with everything to compare it with."""
 
-    def __init__(self, path: str | Path, target: Target, options: Options) -> None:
-        """Compile; raise what compiling raises, and `ReferenceFailure` without ONNX Runtime."""
+    def __init__(
+        self,
+        path: str | Path,
+        target: Target,
+        options: Options,
+        ready: Callable[[list[NetworkInput]], None] | None = None,
+    ) -> None:
+        """Compile; raise what compiling raises, and `ReferenceFailure` without ONNX Runtime.
+
+        `ready` is called with the network's inputs when it is read, before the passes run.
+        """
         modules: dict[str, ModuleOp] = {}
 
         def keep(step: str, module: ModuleOp) -> None:
             if step in ("import", LEVELS["spiking"]):
                 modules[step] = module.clone()
 
-        compiled = compile_onnx(path, target, options, after=keep)
+        compiled = compile_onnx(path, target, options, after=keep, ready=ready)
         assert compiled.program is not None
         self.target, self.program = target, compiled.program
         self.compile_seconds = sum(compiled.seconds.values())
         self.host = Host(self.program)
         self.levels = _Levels(modules["import"], modules[LEVELS["spiking"]], compiled.context.store)
         self.reference = Reference(path, [probe.name for probe in self.host.probes])
-
-    @property
-    def inputs(self) -> list[str]:
-        """The names of the network's inputs."""
-        return list(dict.fromkeys(i.name for i in self.host.inputs))
 
     def run(
         self,
@@ -178,6 +191,7 @@ class Verifier:
         start, laps = time.perf_counter(), Laps({"compile": self.compile_seconds})
         result.times = laps.seconds
         size = min(CHUNK, max(1, CHUNK_ELEMENTS // self.levels.elements))
+        saturated = Counter[str]()
         try:
             for first in range(0, batch, size):
                 chunk = {name: array[first : first + size] for name, array in arrays.items()}
@@ -190,6 +204,8 @@ class Verifier:
                 expected = self.reference.run(chunk)
                 laps.lap("onnxruntime")
                 self.levels.compare(result, self.host, chunk, runs, expected, laps)
+                for name, found in runs[0].saturated.items():
+                    saturated[name] += found.saturated
                 result.samples += runs[0].samples
                 if truth is not None:
                     self._score(result, truth[first : result.samples], runs[0], expected)
@@ -199,6 +215,8 @@ class Verifier:
             if not result.samples:
                 raise
             result.interrupted = True
+        result.saturated = saturations(self.host, result.samples, saturated)
+        result.warnings = saturation_warnings(self.host, result.saturated)
         result.seconds = time.perf_counter() - start
         return result
 

@@ -35,7 +35,10 @@ from elsac.cli.options import compiler_options, options_of
     "--time-passes", "--mlir-timing", "timing", is_flag=True, help="Print the time of each pass."
 )
 @click.option(
-    "--fit", is_flag=True, help="Print what each layer needs and what would fit, and exit."
+    "--fit",
+    is_flag=True,
+    help="Compile nothing, but print what each layer takes of a PE's memories, how many cores of "
+    "the target the network needs and, if it has fewer, a target that has them.",
 )
 @compiler_options
 @click.option("--verify-each", is_flag=True, help="Verify the module after each pass.")

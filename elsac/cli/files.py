@@ -37,6 +37,16 @@ def check_writable(*paths: str | None) -> None:
             raise FileError(f"{path}: cannot be written: permission denied")
 
 
+def check_readable(path: str) -> None:
+    """Refuse, before any work, a file or a folder that cannot be read for it."""
+    try:
+        if Path(path).stat() and Path(path).is_file():
+            open(path, "rb").close()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileError(f"{path}: cannot be read: {reason}") from None
+
+
 def check_distinct(source: str, *targets: str | None) -> None:
     """Refuse to write over what is read, or two things to one file."""
     paths = [Path(p).resolve() for p in (source, *targets) if p not in (None, "-") and p]

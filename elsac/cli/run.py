@@ -100,6 +100,7 @@ def command(
     files.check_writable(*written)
     for path in filter(None, read):
         files.check_distinct(path, *written)
+    files.check_readable(source)
     data = container.read(program)
     compiled = container.from_bytes(data, program)
     host = Host(compiled)

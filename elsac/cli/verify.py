@@ -43,18 +43,30 @@ def command(
     """
     from elsac.cli import files
     from elsac.report.tables import verification_summary
-    from elsac.runtime.bindings import InputError
+    from elsac.runtime.labels import checked_labels
+    from elsac.runtime.ports import InputError, NetworkInput, checked_arrays
     from elsac.targets import load_target
     from elsac.verification import Verifier
 
     files.check_writable(report)
     chip = load_target(target)
-    with files.naming(network):
-        verifier = Verifier(network, chip, options_of(chosen))
     given = files.read_arrays(source)
-    arrays, truth = files.select(source, given, verifier.inputs, labels, images)
+    arrays: Any = {}
+    truth: Any = None
+
+    def check(inputs: list[NetworkInput]) -> None:
+        """Refuse arrays that do not fit, before the network is compiled."""
+        nonlocal arrays, truth
+        names = [port.name for port in inputs]
+        arrays, truth = files.select(source, given, names, labels, images)
+        batch = len(next(iter(checked_arrays(inputs, arrays).values())))
+        if truth is not None:
+            checked_labels(truth, batch)
+
     engines: Any = ("fast", "interpreter") if engine == "both" else (engine,)
     try:
+        with files.naming(network):
+            verifier = Verifier(network, chip, options_of(chosen), check)
         with progress("verify") as bar:
             result = verifier.run(arrays, engines, bar, truth)
     except InputError as error:
@@ -62,6 +74,8 @@ def command(
     if report is not None:
         files.write_json(report, result.to_dict())
     click.echo(verification_summary(result.to_dict()), err=report == "-")
+    for warning in result.warnings:
+        warn(f"warning: {warning}")
     if result.interrupted:
         warn(f"interrupted after {result.samples} samples; what is shown is of these")
         return INTERRUPTED

@@ -99,8 +99,7 @@ def no_room(groups: list[Group], target: Target) -> str:
     room_of_core = bytes_of(has[memory]) * target.pes_per_core
     return (
         f"network does not fit the target '{target.name}': it needs {len(groups)} cores, the chip "
-        "has "
-        f"{target.cores}; the largest layer '{layer}' needs {size} bytes of {memory} memory, a "
-        "core has "
+        f"has {target.cores} ({len(groups) - target.cores} too few; -O1 may need fewer); the "
+        f"largest layer '{layer}' needs {size} bytes of {memory} memory, a core has "
         f"{room_of_core}; {remedy(len(groups), target)}"
     )

@@ -2,12 +2,14 @@
 
 from math import isqrt
 
-from elsac.mapping.partition import DoesNotFit
+from elsac.mapping.partition import DoesNotFit, Fit
 from elsac.passes.capacity import bytes_of
 from elsac.targets import Target, load_target, target_names
 
 LARGEST_SIDE = 256
 """The most cores that a target may have in a row or a column."""
+
+EACH = "elsac compile --fit shows each layer"
 
 
 def no_fit(refusal: DoesNotFit, target: Target) -> str:
@@ -16,43 +18,66 @@ def no_fit(refusal: DoesNotFit, target: Target) -> str:
     for layer in fit.layers:
         if not layer.fits:
             which = fit.resources.index(layer.binds)
+            need, has = layer.need[which], fit.room[which]
+            what = "circuits"
+            if layer.binds != what:
+                need, has, what = bytes_of(need), bytes_of(has), f"bytes of {layer.binds} memory"
             return (
-                f"node '{layer.name}': its smallest tile needs {bytes_of(layer.need[which])} bytes "
-                f"of {layer.binds} memory in a PE, the target '{target.name}' has "
-                f"{bytes_of(fit.room[which])}: use a target with larger PEs or a smaller map"
+                f"node '{layer.name}': its smallest tile needs {need} {what} in a PE, the target "
+                f"'{target.name}' has {has}: use a target with larger PEs or a smaller map; {EACH}"
             )
     if fit.suffices is None:
         return f"network does not fit the target '{target.name}': joined layers need equal cuts"
     largest = max(fit.layers, key=lambda layer: layer.share)
-    least, cores = max(fit.bounds), max(fit.suffices, target.cores + 1)
     return (
-        f"network does not fit the target '{target.name}': {_asked(fit.binds)} alone asks for "
-        f"{least} cores, {cores} would do, the chip has {target.cores}; the largest layer "
-        f"'{largest.name}' takes {largest.share:.1f} cores of {_asked(largest.binds)}; "
-        f"{remedy(cores, target)}"
+        f"network does not fit the target '{target.name}': {needed(fit, target)}; the largest "
+        f"layer '{largest.name}' fills {largest.share:.1f} of them with its {largest.binds}; "
+        f"{remedy(enough(fit, target), target)}; {EACH}"
     )
 
 
-def _asked(resource: str) -> str:
-    return resource if resource == "circuits" else f"{resource} memory"
+def remedy_of(fit: Fit, target: Target) -> str | None:
+    """What helps a network that does not fit; None if it does."""
+    if fit.fits:
+        return None
+    if fit.suffices is None:
+        return "use a TOML file with larger PEs, or smaller layers"
+    return remedy(enough(fit, target), target)
+
+
+def needed(fit: Fit, target: Target) -> str:
+    """How many cores a network needs, of how many, and for what."""
+    cores, least = enough(fit, target), max(fit.bounds)
+    return (
+        f"it needs {cores} cores, the chip has {target.cores} ({cores - target.cores} too few); "
+        f"its {fit.binds} alone fill {least} cores"
+    )
+
+
+def enough(fit: Fit, target: Target) -> int:
+    """Cores that would do for a network which was refused; some number of them has to."""
+    assert fit.suffices is not None
+    return max(fit.suffices, target.cores + 1)
 
 
 def remedy(cores: int, target: Target) -> str:
-    """The smallest square mesh with so many cores, and a preset that has them."""
+    """A preset with so many cores, and the smallest square mesh."""
     side = isqrt(cores - 1) + 1
     if side > LARGEST_SIDE:
         return "no mesh is as large: use larger memories or a smaller network"
-    return (
-        f"use a mesh of at least {side}x{side} (for example --target "
-        f"{larger_preset(cores, target)})"
-    )
+    mesh = f"a TOML file with a mesh of at least {side}x{side}"
+    preset = larger_preset(cores, target)
+    return f"use {mesh}" if preset is None else f"use --target {preset}, or {mesh}"
 
 
-def larger_preset(cores: int, target: Target) -> str:
-    """A preset of the same alphabet with enough cores, or a hint to write one."""
+def larger_preset(cores: int, target: Target) -> str | None:
+    """The smallest preset of the same alphabet with enough cores, if there is one."""
     fitting = [
         t
         for t in map(load_target, target_names())
         if t.cores >= cores and t.alphabet == target.alphabet
     ]
-    return min(fitting, key=lambda t: t.cores).name if fitting else "a TOML file of your own"
+    if not fitting:
+        return None
+    best = min(fitting, key=lambda t: t.cores)
+    return f"{best.name} ({best.cores} cores)"

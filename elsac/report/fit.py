@@ -7,7 +7,7 @@ from elsac.report.tables import pairs, table
 
 
 def fit_table(fit: Mapping[str, Any]) -> str:
-    """A row for each layer with its layout of the fewest tiles, then what binds the whole.
+    """A row for each layer with its layout of the fewest tiles, then what the whole needs.
 
     `fit` is what `elsac.compiler.fit_of` returns; needs are bits per PE and shown in bytes.
     """
@@ -24,24 +24,35 @@ def fit_table(fit: Mapping[str, Any]) -> str:
         ]
         for layer in fit["layers"]
     ]
-    headers = ("layer", "tiles", "cores", *map(_heading, asked), "worth", "binds")
+    headers = ("layer", "tiles", "cores", *map(_heading, asked), "fills cores", "by its")
     has = ", ".join(
         f"{-(-room // 8):,} B {name}" if name != "circuits" else f"{room:,} circuits"
         for name, room in zip(resources, fit["room"], strict=True)
     )
     bounds = ", ".join(
-        f"{name} {cores}" for name, cores in zip(resources, fit["bounds"], strict=True)
+        f"{name} {cores:,}" for name, cores in zip(resources, fit["bounds"], strict=True)
     )
-    if fit["suffices"] is None:
-        verdict = "no: some layer fits no core of this kind, however many there are"
-    else:
-        verdict = f"{'yes' if fit['fits'] else 'no'}: {fit['suffices']:,} cores suffice"
     about = [
         ("target", f"{target['name']}: {fit['cores']:,} cores; a PE has {has}"),
-        ("least", f"cores by each resource: {bounds}"),
-        ("fits", f"{verdict}; {fit['binds']} binds"),
+        ("least", f"cores that each resource fills: {bounds}"),
+        ("fits", _verdict(fit)),
+        *([] if fit["remedy"] is None else [("remedy", fit["remedy"])]),
     ]
     return f"{table(headers, rows)}\n\n{pairs(about)}"
+
+
+def _verdict(fit: Mapping[str, Any]) -> str:
+    """Whether it fits, and by how much not."""
+    cores, suffices = fit["cores"], fit["suffices"]
+    if suffices is None:
+        return "no: the layers that fill no core ('none') fit no chip of such cores, however large"
+    alone = f"its {fit['binds']} alone fill {max(fit['bounds']):,}"
+    if fit["fits"]:
+        return f"yes: in {suffices:,} of its {cores:,} cores; {alone}"
+    return (
+        f"no: it needs {suffices:,} cores, the chip has {cores:,} ({suffices - cores:,} too few); "
+        f"{alone}"
+    )
 
 
 def _amount(resource: str, need: int) -> int:

@@ -1,6 +1,7 @@
 """Results as data: the JSON report of a run, and the arrays that it writes."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -57,10 +58,12 @@ def run_report(result: RunResult, program: Program, program_sha256: str) -> dict
         "alphabet": header["alphabet"],
         "coding": header["coding"],
         "engine": result.engine,
+        "fallback": result.fallback,
         "model": "functional",
         "inputs": result.samples,
         "interrupted": result.interrupted,
         "terminal": bool(np.all(result.terminal)),
+        "saturated": {name: asdict(found) for name, found in result.saturated.items()},
         "warnings": result.warnings,
         "accuracy": result.accuracy,
         "accuracy_per_step": result.accuracy_per_step,

@@ -83,7 +83,7 @@ def run_summary(result: "RunResult", program: Program) -> str:
         ("SOPs", f"{totals.sops:,}"),
         *_rounding_row(result, program),
         ("packets", f"{totals.packets:,}  ({totals.flit_hops:,} flit hops)"),
-        ("model", f"functional run; engine {result.engine}"),
+        ("model", f"functional run; engine {_engine(result)}"),
         ("alphabet", f"{header.get('alphabet')} spikes, {header.get('coding')} input"),
         ("target", _target(header)),
         (
@@ -96,6 +96,12 @@ def run_summary(result: "RunResult", program: Program) -> str:
         steps = [(i, f"{100 * a:.2f} %") for i, a in enumerate(result.accuracy_per_step, 1)]
         text += "\n\n" + table(("step", "accuracy"), steps)
     return text
+
+
+def _engine(result: "RunResult") -> str:
+    """Name the engine, and why it ran in its slower form."""
+    reason = result.fallback
+    return f"{result.engine}{'' if reason is None else f' (virtual machine: {reason})'}"
 
 
 def _rounding_row(result: "RunResult", program: Program) -> list[tuple[str, str]]:

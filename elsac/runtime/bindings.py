@@ -4,10 +4,9 @@ Everything works on whole batches, batch first. `Program.bindings` says what is 
 are those of ONNX Runtime (quantizers in float32, rounding half to even).
 """
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elsac.runtime.host import HostError, run_host
+from elsac.runtime.ports import PORTS, InputError, RunError, checked_arrays, refuse
 from elsac.runtime.program import Program
 from elsac.runtime.tiles import Tile, covered
+
+__all__ = ["Host", "Input", "InputError", "Reading", "RunError", "Value"]
 
 Array = NDArray[Any]
 Ints = NDArray[np.int64]
@@ -28,17 +30,6 @@ ELEMENT_DTYPES: dict[str, type[np.generic]] = {
     "INT4": np.int8,
 }
 """How numpy holds the element types of ONNX's quantized tensors."""
-
-_PORTS = {"uint4": np.uint8, "int4": np.int8, "bfloat16": np.float32}
-_NARROW = {"uint4": (0, 15), "int4": (-8, 7)}
-
-
-class RunError(ValueError):
-    """A run that cannot be done; one line."""
-
-
-class InputError(RunError):
-    """Arrays that do not fit the network's inputs; one line that names the input, with a remedy."""
 
 
 @dataclass(frozen=True)
@@ -204,32 +195,8 @@ class Host:
         return Value(name, reading, factor, offset)
 
     def check(self, given: Mapping[str | None, Array]) -> dict[str, Array]:
-        """Return the arrays in the inputs' own dtypes, (batch, *shape), under the ONNX names.
-
-        A single input needs no name: its key may be None or "". Raises :class:`InputError`.
-        """
-        ports = {i.name: i for i in self.inputs}
-        if len(ports) == len(given) == 1 and not next(iter(given)):
-            given = {name: array for name, array in zip(ports, given.values(), strict=True)}
-        expected = _listed(ports)
-        for name in given:
-            if not name:
-                raise InputError(f"an array without name is given; expected {expected}")
-            if name not in ports:
-                raise InputError(
-                    f"'{name}' is no input of the network; expected {expected}"
-                    f"{_nearest(name, ports)}"
-                )
-        arrays: dict[str, Array] = {}
-        for name, port in ports.items():
-            if name not in given:
-                raise InputError(f"no array is given for input '{name}'; expected {expected}")
-            arrays[name] = _checked(port, np.asarray(given[name]))
-        sizes = {name: len(array) for name, array in arrays.items()}
-        if len(set(sizes.values())) > 1:
-            listed = ", ".join(f"'{name}' has {size}" for name, size in sizes.items())
-            raise InputError(f"the inputs have batches of different size: {listed}")
-        return arrays
+        """Return the arrays in the inputs' own dtypes: see :func:`checked_arrays`."""
+        return checked_arrays(self.inputs, given)
 
     def tracers(
         self, arrays: Mapping[str, Array], saturated: Counter[str] | None = None
@@ -260,12 +227,12 @@ class Host:
             )
         low, high = entry.lo + entry.zero, entry.hi + entry.zero
         if not entry.quantize:
-            _refuse(entry, (value < low) | (value > high), f"is outside of {low}..{high}")
+            refuse(entry, (value < low) | (value > high), f"is outside of {low}..{high}")
             return value.astype(np.int64) - entry.zero
         # In float32, as ONNX Runtime does it. A quotient beyond float32 saturates like others.
         with np.errstate(over="ignore"):
             levels = np.rint(value.astype(np.float32) / entry.scale) + np.float32(entry.zero)
-        _refuse(entry, np.isnan(levels), "becomes NaN before it is quantized")
+        refuse(entry, np.isnan(levels), "becomes NaN before it is quantized")
         clipped = np.clip(levels, low, high)
         if saturated is not None:
             saturated[entry.tracer] += int(np.count_nonzero(clipped != levels))
@@ -308,7 +275,7 @@ class Host:
 
 def _input(entry: Mapping[str, Any]) -> Input:
     name, dtype = _typed(entry["name"], str), _typed(entry["dtype"], str)
-    np.dtype(_PORTS.get(dtype, dtype))
+    np.dtype(PORTS.get(dtype, dtype))
     scale = np.float32(float.fromhex(entry["scale"]))
     if not (np.isfinite(scale) and scale > 0):
         raise ValueError(f"the scale of input '{name}' is {scale}")
@@ -357,71 +324,3 @@ def _nodes(values: Any) -> list[dict[str, Any]]:
         _texts(node["inputs"])
         _texts(node["outputs"])
     return list(values)
-
-
-def _checked(port: Input, array: Array) -> Array:
-    """Compare one array with its port and convert it."""
-    where = f"input '{port.name}'"
-    expected = ", ".join(map(str, ("batch", *port.shape)))
-    if array.shape[1:] != port.shape or array.ndim != len(port.shape) + 1:
-        remedy = _remedy(array.shape, port.shape)
-        raise InputError(f"{where}: shape {array.shape}, expected ({expected}){remedy}")
-    if not len(array):
-        raise InputError(f"{where}: the batch is empty, expected at least one sample")
-    dtype: np.dtype[Any] = np.dtype(_PORTS.get(port.dtype, port.dtype))
-    kind = array.dtype.kind
-    if kind not in ("fiu" if dtype.kind == "f" else "iu"):
-        raise InputError(
-            f"{where}: dtype {array.dtype}, expected {port.dtype}; "
-            f"convert it: array.astype(np.{dtype})"
-        )
-    if kind == "f":
-        _refuse(port, ~np.isfinite(array), "is not finite")
-        with np.errstate(over="ignore"):
-            converted = array.astype(dtype)
-        _refuse(port, ~np.isfinite(converted), f"is too large for {port.dtype}")
-        return converted
-    if dtype.kind == "f":
-        low, high = (sign << (np.finfo(dtype).nmant + 1) for sign in (-1, 1))
-        what = f"is beyond the integers that {port.dtype} holds exactly"
-    else:
-        info = np.iinfo(dtype)
-        low, high = _NARROW.get(port.dtype, (int(info.min), int(info.max)))
-        what = f"is outside of {port.dtype}, {low}..{high}"
-    # Python integers compare exactly with every integer dtype.
-    _refuse(port, (array < low) | (array > high), what)
-    return array.astype(dtype)
-
-
-def _remedy(given: tuple[int, ...], shape: tuple[int, ...]) -> str:
-    """Say how samples get their shape, where that keeps every element in its place."""
-    if given == shape:
-        return "; a single sample needs a batch dimension: array[np.newaxis]"
-    sample, last = given[1:], len(shape)
-    if not given or 0 in given or math.prod(sample) != math.prod(shape):
-        return ""
-    if 1 in (len(sample), last) or [d for d in sample if d > 1] == [d for d in shape if d > 1]:
-        axes = ", ".join(map(str, (-1, *shape)))
-        return f"; array.reshape({axes}) may be what you mean"
-    # Channels last where they are expected first, or the other way round.
-    for order in ((last, *range(1, last)), (*range(2, last + 1), 1)):
-        if len(sample) == last and tuple(given[axis] for axis in order) == shape:
-            axes = ", ".join(map(str, (0, *order)))
-            return f"; array.transpose({axes}) may be what you mean"
-    return ""
-
-
-def _refuse(port: Input, bad: Array, what: str) -> None:
-    """Raise for the first element that is marked."""
-    if bad.any():
-        at = tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
-        raise InputError(f"input '{port.name}': the element at {list(at)} {what}")
-
-
-def _listed(names: Sequence[str] | Mapping[str, Any]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
-
-
-def _nearest(word: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(word, list(known), 1) if len(known) > 1 else []
-    return f"; did you mean '{close[0]}'?" if close else ""

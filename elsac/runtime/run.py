@@ -5,7 +5,6 @@ counted in their order, so that the results are the same. An interrupt (Ctrl-C) 
 without loss: what is finished is returned.
 """
 
-import math
 import os
 import time
 from collections import Counter
@@ -24,11 +23,19 @@ from elsac.runtime.batch.work import Finished, Plan, Station, StepSums, Task
 from elsac.runtime.bindings import Host, InputError, RunError
 from elsac.runtime.counting import LayerCounts, layer_counts, total_counts
 from elsac.runtime.elastic import Curve
-from elsac.runtime.emulator import EngineName, ImageError, Outcome, load_image, run_sample
+from elsac.runtime.emulator import (
+    EngineName,
+    ImageError,
+    Outcome,
+    fallback,
+    load_image,
+    run_sample,
+)
 from elsac.runtime.exiting import Exit, obstacle, rule_of_program
 from elsac.runtime.labels import checked_labels, label_warnings, one_class, right_answers
 from elsac.runtime.program import Program
 from elsac.runtime.reading import Sample, stacked
+from elsac.runtime.saturation import Saturation, saturation_warnings, saturations
 
 if TYPE_CHECKING:
     from elsac.runtime.batch.store import Store
@@ -40,9 +47,6 @@ Array = NDArray[Any]
 Ints = NDArray[np.int64]
 
 NOTHING = np.zeros((0, 0), np.int64)
-
-SATURATED = 0.5
-"""Share of an input's elements that may lie beyond its quantizer before a run warns of it."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,8 @@ class RunResult:
     totals: LayerCounts
     seconds: float
     engine: str
+    fallback: str | None = None
+    """Why engine `fast` ran samples on the virtual machine, if it did; unknown of a cluster."""
     correct: int | None = None
     """Samples whose class is the label; None without labels."""
     accuracy_per_step: list[float] = field(default_factory=list)
@@ -82,6 +88,8 @@ class RunResult:
     interrupted: bool = False
     resumed: int = 0
     """Samples that were not run now, but taken from the folder of `resume`."""
+    saturated: dict[str, Saturation] = field(default_factory=dict)
+    """What of each input lies beyond its quantizer, by `Input.tracer`."""
     warnings: list[str] = field(default_factory=list)
     """What makes inputs or labels look wrong although they can be used; one line each."""
 
@@ -194,7 +202,8 @@ def run_program(
     outputs = host.leave(values)
     late = host.late_tensors(values) if tensors else {}
     right, history, curve = None, [], None
-    warnings = _input_warnings(host, len(done), saturated)
+    beyond = saturations(host, len(done), saturated)
+    warnings = saturation_warnings(host, beyond)
     if truth is not None:
         truth = truth[: len(done)]
         right = int(right_answers(outputs, truth).sum())
@@ -223,10 +232,12 @@ def run_program(
         totals=total_counts(layers),
         seconds=seconds,
         engine=engine,
+        fallback=fallback(image, jitter) if engine == "fast" and scheduler is None else None,
         correct=right,
         accuracy_per_step=history,
         interrupted=interrupted,
         resumed=resumed,
+        saturated=beyond,
         warnings=warnings,
     )
 
@@ -285,29 +296,16 @@ def _in_order(
         results = run_on_cluster(station, tasks, count, keep, scheduler, jobs)
     else:
         results = ordered(run, tasks, jobs, station.share)
-    for number in range(samples.count):
-        if store is not None and number in kept:
-            yield store.get(number)
-            continue
-        try:
-            finished = next(results)
-        except InputError as error:
-            raise samples.blame(number, error) from None
-        yield finished
-
-
-def _input_warnings(host: Host, samples: int, saturated: Counter[str]) -> list[str]:
-    """Name the inputs that lie beyond their quantizers, as if they were scaled otherwise."""
-    warnings = []
-    for entry in host.inputs:
-        share = saturated[entry.tracer] / max(1, samples * math.prod(entry.tracer_shape))
-        if share > SATURATED:
-            low, high = (f"{bound * float(entry.scale):.3g}" for bound in (entry.lo, entry.hi))
-            warnings.append(
-                f"inputs: {100 * share:.0f} % of '{entry.name}' lie outside of {low}..{high}, "
-                "the range of its quantizer; is it scaled as in training?"
-            )
-    return warnings
+    with closing(results):  # ends its threads here, not when the garbage is collected
+        for number in range(samples.count):
+            if store is not None and number in kept:
+                yield store.get(number)
+                continue
+            try:
+                finished = next(results)
+            except InputError as error:
+                raise samples.blame(number, error) from None
+            yield finished
 
 
 def _outputs_per_step(host: Host, done: list[Sample]) -> Iterator[dict[str, Array]]:

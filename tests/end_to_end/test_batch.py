@@ -2,10 +2,10 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from elsac.runtime.batch.folder import FolderSamples
 from elsac.runtime.bindings import Host
 from elsac.runtime.run import Folder, run_program
 from tests.end_to_end.conftest import DIGITS, Run
+from tests.held import held
 
 ALL = ("--labels", "label", "--images", 24)
 
@@ -254,39 +255,40 @@ def test_folders_that_cannot_be_run(
     assert "b.npz: not a NumPy file; expected .npz or .npy" in elsac(*flags, code=1).stderr
 
 
-def test_a_run_that_is_killed_goes_on(program: Path, written: Any, tmp_path: Path) -> None:
+PUT = "elsac.runtime.batch.store:Store.put"
+"""What keeps a sample that is finished."""
+
+
+def test_a_run_that_is_killed_goes_on(
+    elsac: Run, program: Path, written: Any, tmp_path: Path
+) -> None:
     """kill -9, again and again, and the bytes of a run that nobody disturbed."""
     one, two = written("one"), written("two")
-    command = [sys.executable, "-m", "elsac", "run", str(program), "--input", str(DIGITS)]
-    command += ["--labels", "label", "--timing", "pipeline"]
-    subprocess.run([*command, *map(str, one.flags)], check=True, capture_output=True)
+    command = ("run", program, "--input", DIGITS, "--labels", "label", "--timing", "pipeline")
+    elsac(*command, *one.flags)
     log = tmp_path / "run" / "samples.log"
-    resume = [*command, *map(str, two.flags), "--resume", str(tmp_path / "run"), "--jobs", "2"]
-    for _ in range(2):
-        before = log.stat().st_size if log.exists() else 0
-        process = subprocess.Popen(resume, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        # A few more samples, and no more.
-        while process.poll() is None and (not log.exists() or log.stat().st_size < before + 9000):
-            time.sleep(0.001)
-        process.kill()
-        process.communicate()
+    resume = (*command, *two.flags, "--resume", tmp_path / "run", "--jobs", 2)
+    sizes = [0]
+    for turn in range(2):
+        with held(tmp_path / f"turn{turn}", "after", PUT, 30, *resume) as process:
+            assert process.end(signal.SIGKILL)[0] == -signal.SIGKILL
+        sizes.append(log.stat().st_size)
+        assert sizes[-1] > sizes[-2]
+        # As if it had hit the process in the middle of a record.
+        os.truncate(log, sizes[-1] - 100)
     assert not two.paths["--output"].exists()
-    done = subprocess.run(resume, check=True, capture_output=True, text=True)
-    assert "finished samples were taken from" in done.stderr
+    done = elsac(*resume)
+    (kept,) = re.findall(r"(\d+) finished samples were taken from", done.stderr)
+    assert 58 <= int(kept) < 360
     one.assert_same(two)
 
 
 def test_an_interrupt_says_how_to_go_on(program: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "elsac", "run", str(program), "--input", str(DIGITS)]
-    command += ["--jobs", "2", "--engine", "interpreter", "--resume", str(run)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    log = run / "samples.log"
-    while process.poll() is None and (not log.exists() or log.stat().st_size < 20000):
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate()
-    assert process.returncode == 130
+    command = ("run", program, "--input", DIGITS, "--jobs", 2, "--resume", run)
+    with held(tmp_path / "held", "after", PUT, 20, *command) as process:
+        code, error = process.end(signal.SIGINT)
+    assert code == 130
     assert "interrupted after" in error and "Traceback" not in error
     assert f"finished samples are kept in {run}; the same command goes on from them" in error
 

@@ -111,27 +111,6 @@ def test_accuracy_per_step(elsac: Run, program: Path) -> None:
     assert report["accuracy_per_step"][-1] == report["accuracy"]
 
 
-def test_inputs_beyond_their_quantizer_are_warned_about(
-    elsac: Run, program: Path, digits: dict[str, Any], tmp_path: Path
-) -> None:
-    report = tmp_path / "r.json"
-    flags = ("run", program, "--images", 3, "--json", report)
-    text = (
-        "inputs: 100 % of 'image' lie outside of 0..1, the range of its quantizer; "
-        "is it scaled as in training?"
-    )
-    path = save(tmp_path / "x.npy", digits["image"] * 255 + 100)
-    assert elsac(*flags, "--input", path).stderr == f"elsac: warning: {text}\n"
-    assert json.loads(report.read_text())["warnings"] == [text]
-    # A half is no majority.
-    half = digits["image"].copy()
-    half[:, :, 4:] = 100
-    half[:, :, :4] = 1
-    assert not elsac(*flags, "--input", save(tmp_path / "x.npy", half)).stderr
-    assert not elsac(*flags, "--input", DIGITS).stderr
-    assert json.loads(report.read_text())["warnings"] == []
-
-
 def test_labels_that_are_no_classes(
     elsac: Run, program: Path, digits: dict[str, Any], tmp_path: Path
 ) -> None:

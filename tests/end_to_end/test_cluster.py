@@ -2,13 +2,14 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, secede
 
 from elsac.runtime import container
 from elsac.runtime.batch import cluster_client, cluster_worker
@@ -27,6 +28,29 @@ def cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
+def hold(monkeypatch: pytest.MonkeyPatch, number: int, folder: Path) -> tuple[Path, Path]:
+    """Let the worker that gets a sample wait: it writes its process to the first file that is
+    returned, and goes on when there is the second one.
+    """
+    where, gate = folder / "worker", folder / "gate"
+
+    # Pickled by value, as it is no name of a module; the workers' own run_chunk is the real one.
+    def run_chunk(versions: Any, sha256: str, plan: bytes, numbers: list[int], arrays: Any) -> Any:
+        from elsac.runtime.batch.cluster_worker import run_chunk
+
+        if number in numbers and not gate.exists():
+            secede()  # other chunks of this worker need not wait
+            part = where.with_suffix(".part")
+            part.write_text(str(os.getpid()))
+            part.replace(where)
+            while not gate.exists():
+                time.sleep(0.01)
+        return run_chunk(versions, sha256, plan, numbers, arrays)
+
+    monkeypatch.setattr(cluster_worker, "run_chunk", run_chunk)
+    return where, gate
+
+
 def same(left: RunResult, right: RunResult) -> None:
     """Compare everything but the time that was taken."""
     for what in ("outputs", "integers", "tensors"):
@@ -43,7 +67,11 @@ def same(left: RunResult, right: RunResult) -> None:
 
 
 def test_a_worker_that_is_killed_loses_nothing(
-    program: Path, digits: dict[str, Any], cluster: LocalCluster
+    program: Path,
+    digits: dict[str, Any],
+    cluster: LocalCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compiled = container.load(program)
     inputs, truth = {"image": digits["image"][:200]}, digits["label"][:200]
@@ -52,26 +80,36 @@ def test_a_worker_that_is_killed_loses_nothing(
     meters = Meter(compiled, target), Meter(compiled, target)
     serial = run_program(compiled, inputs, emulate=meters[0], **options)
     killed: list[int] = []
+    # In the third of 13 chunks, which has been sent when the first results are here.
+    where, gate = hold(monkeypatch, 40, tmp_path)
 
     def kill(done: int, total: int) -> None:
         assert total == len(truth)
-        if done == 20:  # in the second of 13 chunks
-            killed.append(next(iter(cluster.workers.values())).pid)
+        if done == 20:
+            while not where.exists():
+                time.sleep(0.01)
+            killed.append(int(where.read_text()))
             os.kill(killed[0], signal.SIGKILL)
+            gate.touch()
 
     address = cluster.scheduler_address
     found = run_program(
         compiled, inputs, emulate=meters[1], progress=kill, scheduler=address, **options
     )
-    assert killed
+    assert killed[0] not in {worker.pid for worker in cluster.workers.values()}
     same(serial, found)
     assert meters[0].report() == meters[1].report()
 
 
 def test_a_folder_of_a_cluster_goes_on_in_threads(
-    program: Path, digits: dict[str, Any], cluster: LocalCluster, tmp_path: Path
+    program: Path,
+    digits: dict[str, Any],
+    cluster: LocalCluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     compiled, inputs = container.load(program), {"image": digits["image"][:60]}
+    _, gate = hold(monkeypatch, 59, tmp_path)  # the last sample
 
     def stop(done: int, total: int) -> None:
         if done == 10:
@@ -80,6 +118,7 @@ def test_a_folder_of_a_cluster_goes_on_in_threads(
     options: dict[str, Any] = {"tensors": True, "resume": tmp_path / "kept"}
     address = cluster.scheduler_address
     cut = run_program(compiled, inputs, scheduler=address, progress=stop, **options)
+    gate.touch()
     assert cut.interrupted and cut.samples == 10
     whole = run_program(compiled, inputs, jobs=2, **options)
     assert 10 <= whole.resumed < 60

@@ -208,6 +208,54 @@ def test_integers_behind_outputs_with_colons() -> None:
         check_names({"y:0": ["a", "b"], "y:0:int:a": ["c"]})
 
 
+@pytest.mark.parametrize(
+    ("change", "labels", "message"),
+    [
+        ({"integers": None}, None, "no array is given for input 'integers'; expected 'floats', "),
+        ({"pixels": np.zeros((9, 5), np.uint8)}, None, "input 'pixels': shape (9, 5), expected ("),
+        ({"pixels": np.zeros((9, 6), bool)}, None, "input 'pixels': dtype bool, expected uint8"),
+        ({"floats": np.full((9, 6), np.nan)}, None, "input 'floats': the element at [0, 0] is not"),
+        ({}, "labl", "no array 'labl' for --labels; the file has 'floats', 'integers', 'pixels'"),
+        ({"label": np.zeros(8, int)}, "label", "labels: shape (8,), expected one label for 9 sam"),
+        ({"label": np.zeros(9)}, "none", "no array 'none' for --labels; the file has "),
+        ({"label": np.zeros(9) / 2 + 0.1}, "label", "labels: dtype float64, expected integers"),
+    ],
+)
+def test_verify_refuses_arrays_before_it_compiles(
+    change: dict[str, Any],
+    labels: str | None,
+    message: str,
+    elsac: Run,
+    network: Path,
+    arrays: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lower(*args: object, **options: object) -> None:
+        raise AssertionError("a pass ran")
+
+    monkeypatch.setattr("elsac.compiler.lower", lower)
+    path = tmp_path / "x.npz"
+    np.savez(path, **{k: v for k, v in (arrays | change).items() if v is not None})
+    flags = () if labels is None else ("--labels", labels)
+    line = elsac("verify", network, "--input", path, *flags, code=1).stderr
+    assert line.startswith(f"elsac: {path}: {message}") and line.count("\n") == 1
+
+
+def test_a_missing_input_file_is_found_before_anything_is_read(
+    elsac: Run, network: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*args: object) -> None:
+        raise AssertionError("the network was read")
+
+    monkeypatch.setattr("elsac.frontends.import_onnx", read)
+    monkeypatch.setattr("elsac.runtime.container.read", read)
+    path = tmp_path / "none.npz"
+    for command, file in (("verify", network), ("run", network)):
+        line = elsac(command, file, "--input", path, code=1).stderr
+        assert line == f"elsac: {path}: cannot be read: No such file or directory\n"
+
+
 def test_other_arrays_of_a_file_are_left_alone(
     elsac: Run, network: Path, arrays: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -200,8 +200,12 @@ def test_network_with_too_many_layers_for_the_mesh(refused_network: Refuse, tmp_
     )
     line = refused_network(power_of_two_cnn(), "--target", chip)
     assert "does not fit" in line and "'small'" in line
-    assert re.search(r"weights memory alone asks for \d+ cores, \d+ would do, the chip has 2", line)
-    assert re.search(r"the largest layer '\S+' takes \d+\.\d cores of weights memory", line)
+    found = re.search(r"it needs (\d+) cores, the chip has 2 \((\d+) too few\)", line)
+    assert found is not None and int(found[1]) - int(found[2]) == 2
+    least = re.search(r"its weights alone fill (\d+) cores", line)
+    assert least is not None and 2 < int(least[1]) <= int(found[1])
+    assert re.search(r"the largest layer '\S+' fills \d+\.\d of them with its weights", line)
+    assert "use --target elsa-6x6 (36 cores)" in line
     quick = refused_network(power_of_two_cnn(), "--target", chip, "-O0")
     assert re.search(r"needs \d+ cores, the chip has 2", quick)
     assert re.search(r"largest layer '\S+' needs \d+ bytes of \w+ memory, a core has \d+", quick)

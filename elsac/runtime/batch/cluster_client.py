@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def run_on_cluster(
     keep: Callable[[Finished], Finished],
     address: str,
     jobs: int,
-) -> Iterator[Finished]:
+) -> Generator[Finished, None, None]:
     """Run `count` tasks on a cluster; yield their results in order, `keep` them as they come.
 
     `address` is that of a scheduler, or "local" for `jobs` processes here (0: one for each CPU).

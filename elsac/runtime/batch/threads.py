@@ -1,7 +1,7 @@
 """Work that threads do side by side, with results in the order of the work."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,13 +17,13 @@ def ordered(
     items: Iterator[T],
     jobs: int,
     before: Callable[[T], None] = lambda item: None,
-) -> Iterator[R]:
+) -> Generator[R, None, None]:
     """Do `work` for every item in `jobs` threads; at most `AHEAD * jobs` items are underway.
 
     One job needs no thread; with more, `before` is called once, with the first item. An error is
     raised when it is the turn of its item, so that the first one in order is raised. An interrupt
     lets the threads end what they have begun, and hands out the results that follow one another
-    before it goes on.
+    before it goes on. Who does not take all results closes the generator, which ends its threads.
     """
     if jobs == 1:
         yield from map(work, items)

@@ -35,6 +35,7 @@ __all__ = [
     "Outcome",
     "Registers",
     "Statistics",
+    "fallback",
     "load_image",
     "open_machine",
     "run_sample",
@@ -159,6 +160,20 @@ def open_machine(
     """
     silence = [np.zeros_like(array) for array in inputs]
     return _open(engine, image, _checked(image, silence), jitter)
+
+
+def fallback(image: Image, jitter: int | None = None) -> str | None:
+    """Return why samples that `fast` has run here ran on the virtual machine; None if in stages."""
+    from elsac.runtime.emulator.stages import refusal
+
+    if jitter is not None:
+        return "events come in a random order"
+    reason = refusal(image)
+    where, _, text = (reason or "").partition(": ")
+    if not text or not where.startswith("thread "):
+        return reason
+    layer = int(image.program.threads[int(where.removeprefix("thread "))]["layer"])
+    return f"layer '{image.program.layers[layer]}': {text}"
 
 
 def _differences(image: Image, inputs: Sequence[Ints], machine: Engine) -> list[Ints]:

@@ -46,4 +46,4 @@ token.readout "a" %a shape [1] factor @one offset @one : !token.stream<1x1 in 0 
 token.readout "b" %b shape [1] factor @one offset @one : !token.stream<1x1 in 0 to 0>
 token.readout "c" %c shape [1] factor @one offset @one : !token.stream<1x1 in 0 to 0>
 
-// SMALL: elsac-opt: network does not fit the target 'pair-small': it needs 3 cores, the chip has 2; the largest layer 'first' needs 3 bytes of weights memory, a core has 3; use a mesh of at least 2x2 (for example --target elsa-6x6)
+// SMALL: elsac-opt: network does not fit the target 'pair-small': it needs 3 cores, the chip has 2 (1 too few; -O1 may need fewer); the largest layer 'first' needs 3 bytes of weights memory, a core has 3; use --target elsa-6x6 (36 cores), or a TOML file with a mesh of at least 2x2

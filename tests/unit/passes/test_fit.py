@@ -7,6 +7,7 @@ import pytest
 
 from elsac.compiler import Options, compile_onnx, fit_of
 from elsac.context import CompileError
+from elsac.report.fit import fit_table
 from elsac.targets import Target, load_target
 from tests.networks.named import mobilenet_like
 
@@ -33,7 +34,7 @@ def test_more_cores_would_do_for_layers_larger_than_one(network: Path) -> None:
     fit = fit_of(network, chip, Options())
     assert not fit["fits"] and fit["suffices"] > 1
     assert max(layer["tiles"] for layer in fit["layers"]) > 1
-    with pytest.raises(CompileError, match=f"{fit['suffices']} would do, the chip has 1"):
+    with pytest.raises(CompileError, match=f"needs {fit['suffices']} cores, the chip has 1 "):
         compile_onnx(network, chip)
 
 
@@ -42,6 +43,27 @@ def test_larger_pes_where_no_number_of_cores_would_do(network: Path) -> None:
     assert fit_of(network, chip, Options())["suffices"] is None
     with pytest.raises(CompileError, match="use a target with larger PEs or a smaller map"):
         compile_onnx(network, chip)
+
+
+@pytest.mark.parametrize(
+    ("chip", "said"),
+    [
+        (
+            small(128),
+            ("no: it needs", "the chip has 1 (", "too few); its", "use --target elsa-6x6"),
+        ),
+        (small(1), ("no: the layers that fill", "larger PEs")),
+        (load_target("elsa-6x6"), ("yes: in 1 of its 36 cores",)),
+    ],
+)
+def test_the_table_says_what_is_too_large_and_what_helps(
+    chip: Target, said: tuple[str, ...], network: Path
+) -> None:
+    lines = fit_table(fit_of(network, chip, Options())).splitlines()
+    end = lines[lines.index("") :]
+    for text in said:
+        assert any(text in line for line in end), end
+    assert any(line.startswith("remedy") for line in end) != said[0].startswith("yes")
 
 
 def test_what_fits_is_asked_of_the_tiling_that_is_used(network: Path) -> None:

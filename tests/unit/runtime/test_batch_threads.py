@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -84,8 +85,8 @@ def test_the_first_error_in_order_is_raised() -> None:
     found: list[int] = []
     with pytest.raises(ValueError, match="third"):
         found.extend(ordered(work, iter(range(9)), 2))
-    results = ordered(work, iter(range(9)), 2)
-    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with closing(ordered(work, iter(range(9)), 2)) as results:
+        assert [next(results) for _ in range(3)] == [0, 1, 2]
 
 
 def test_an_interrupt_hands_out_what_is_finished() -> None:

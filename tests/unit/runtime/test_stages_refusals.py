@@ -1,12 +1,13 @@
 """Programs that the stages leave to the virtual machine: why, and that they run all the same."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from elsac.runtime.emulator import Fault, load_image
+from elsac.runtime.emulator import Fault, fallback, load_image
 from elsac.runtime.emulator.stages import NoStages, Stages, plan_of
 from tests.programs import COUNT, NEXT, SEND, Builder, Layer, Port, Word
 from tests.stages import acc, consumer, run, same
@@ -237,6 +238,9 @@ def test_other_programs_run_on_the_machine(make: Callable[[Builder], None], alph
         outcome = run(image, inputs, "fast", **options)
         same(outcome, run(image, inputs, "interpreter", **options))
         same(outcome, run(image, inputs, "machine", **options))
+    reason = fallback(image)
+    assert reason is not None and re.search(CASES[make].partition(": ")[2] or CASES[make], reason)
+    assert "thread" not in reason  # which is no word of the user's
     faulty = make in (too_few_counts, too_many_counts)
     assert faulty == isinstance(outcome, Fault) or make is narrow_membranes
 
@@ -249,6 +253,8 @@ def test_random_orders_run_on_the_machine() -> None:
     with pytest.raises(NoStages, match="random order"):
         Stages(image, inputs, 1)
     same(run(image, inputs, "fast", jitter=1), run(image, inputs, "interpreter", jitter=1))
+    assert fallback(image, 1) == "events come in a random order"
+    assert fallback(image) is None
 
 
 def test_refusals_are_remembered() -> None:
