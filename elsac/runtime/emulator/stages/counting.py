@@ -95,6 +95,7 @@ def count_rows(
     address = 1
     while 1 << address < get(tables, me + COLUMNS):
         address += 1
+    one = get(tables, me + COLUMNS) * (1 if kind == BAER else address + format[3] + 1) <= most
     some = get(numbers, get(tables, me + ACTIVE) + step)
     for row in range(rows if some else 0):
         at = first + row * 2 * words
@@ -110,12 +111,14 @@ def count_rows(
         # Whether a row spikes is hard to guess: nothing branches for it.
         if kind == AER:
             flits = spikes
+        elif one:
+            flits = min(spikes, 1)
         elif kind == BAER:
-            flits = int(spikes > 0)
+            flits = min(spikes, 1)
             while flits * most < spikes:  # a division takes longer
                 flits += 1
         elif spikes * (address + format[3] + (downs > 0)) <= most:
-            flits = int(spikes > 0)  # short addresses fit the first flit
+            flits = min(spikes, 1)  # short addresses fit the first flit
         else:
             unpack(masks, at, words, columns_of, values)
             flits = flits_of(
