@@ -274,7 +274,7 @@ def compile_onnx(
     imported = import_onnx(path, context)
     laps.lap("import")
     if ready is not None:
-        ready(network_inputs(imported.host))
+        ready(inputs_of(imported.host))
         laps.lap(AFTER)
     imported.module.verify()
     laps.lap(VERIFY)
@@ -291,7 +291,7 @@ def compile_onnx(
     return compiled
 
 
-def network_inputs(host: Mapping[str, Any]) -> list[NetworkInput]:
+def inputs_of(host: Mapping[str, Any]) -> list[NetworkInput]:
     """Return the inputs of an imported network, of which `Imported.host` speaks, each once."""
     found = {i["name"]: NetworkInput(i["name"], i["dtype"], (*i["shape"],)) for i in host["inputs"]}
     return [*found.values()]

@@ -18,7 +18,7 @@ _KNOWN_ERRORS = (
     ("elsac.runtime.tables", "ProgramError"),
     ("elsac.runtime.assembly", "AssemblyError"),
     ("elsac.runtime.isa", "IsaError"),
-    ("elsac.runtime.bindings", "RunError"),
+    ("elsac.runtime.ports", "RunError"),
     ("elsac.runtime.timing.models", "TimingError"),
     ("elsac.report.schema", "ReportError"),
     ("elsac.sweep.errors", "SweepError"),

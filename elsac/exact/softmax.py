@@ -295,7 +295,14 @@ class _Quotients:
 
 
 def check_fits(table: NDArray[np.int64], N: int, n: int, G: int, hi: int) -> None:
-    """ValueError unless sums over N keys fit 62 bits, and products with scale and level 124."""
+    """ValueError unless the scale n / 2**G has numbers of 53 bits and at most 62, sums over N keys
+    fit 62 bits, and products with scale and level 124.
+    """
+    if n >= 1 << 53 or G > 62:
+        raise ValueError(
+            f"the scale {n / (1 << G):.3g} of a softmax is no n / 2**G with n of 53 bits and G of "
+            "up to 62: use one nearer to 1"
+        )
     greatest = 2 * int(table.max()) + 1
     total = greatest * N
     if total >= 1 << 62:

@@ -44,8 +44,10 @@ def fit_table(fit: Mapping[str, Any]) -> str:
 def _verdict(fit: Mapping[str, Any]) -> str:
     """Whether it fits, and by how much not."""
     cores, suffices = fit["cores"], fit["suffices"]
+    if suffices is None and all(layer["fits"] for layer in fit["layers"]):
+        return "no: each layer fits, but joined ones need equal cuts and have none in common"
     if suffices is None:
-        return "no: the layers that fill no core ('none') fit no chip of such cores, however large"
+        return "no: the layers with 'none' for cores fit no chip of such cores, however large"
     alone = f"its {fit['binds']} alone fill {max(fit['bounds']):,}"
     if fit["fits"]:
         return f"yes: in {suffices:,} of its {cores:,} cores; {alone}"

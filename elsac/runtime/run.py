@@ -71,7 +71,7 @@ class RunResult:
     seconds: float
     engine: str
     fallback: str | None = None
-    """Why engine `fast` ran samples on the virtual machine, if it did; unknown of a cluster."""
+    """Why engine `fast` runs the program on the virtual machine, if it does."""
     correct: int | None = None
     """Samples whose class is the label; None without labels."""
     accuracy_per_step: list[float] = field(default_factory=list)
@@ -232,7 +232,7 @@ def run_program(
         totals=total_counts(layers),
         seconds=seconds,
         engine=engine,
-        fallback=fallback(image, jitter) if engine == "fast" and scheduler is None else None,
+        fallback=fallback(image, jitter) if engine == "fast" else None,
         correct=right,
         accuracy_per_step=history,
         interrupted=interrupted,

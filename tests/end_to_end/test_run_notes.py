@@ -94,4 +94,5 @@ def test_a_run_says_where_the_fast_engine_is_not_in_stages(
     analog = tmp_path / "p.bin"
     elsac("compile", MLP, "-o", analog, "--input-coding", "analog")
     why = "an input is sent in analog form"
-    assert engine(analog) == (f"fast (virtual machine: {why})", why)
+    for kept in ((), ("--resume", tmp_path / "kept"), ("--resume", tmp_path / "kept")):
+        assert engine(analog, *kept) == (f"fast (virtual machine: {why})", why)

@@ -163,7 +163,7 @@ def open_machine(
 
 
 def fallback(image: Image, jitter: int | None = None) -> str | None:
-    """Return why samples that `fast` has run here ran on the virtual machine; None if in stages."""
+    """Return why `fast` runs an image on the virtual machine; None if in stages."""
     from elsac.runtime.emulator.stages import refusal
 
     if jitter is not None:

@@ -5,8 +5,9 @@ more in each of its callers, theirs, and so on; nearly all of that is thrown awa
 machine code within the kernel that Python calls, and nowhere else. A part that is inlined is not
 optimized before; others are, since loops that were optimized alone run a few percent faster.
 
-This stands on how numba makes libraries of code, which has no stable interface. A method that
-another version does not know is not called there: parts then take longer to compile, no more.
+This stands on how numba makes libraries of code, which has no stable interface (0.61 and 0.68 were
+tried). Where what is needed of it is missing, parts are compiled as numba does it by itself: that
+takes longer, no more.
 """
 
 import ctypes
@@ -18,6 +19,8 @@ from numba.core.compiler import Compiler
 
 _REFUSAL = ctypes.cast(ctypes.pythonapi.PyErr_BadArgument, ctypes.c_void_p).value
 """What Python finds in a part's place: a function that raises `TypeError`."""
+
+_NEEDED = ("_create_empty_module", "_add_module", "_engine")
 
 
 class _Part(JITCodeLibrary):
@@ -53,6 +56,8 @@ class PartCompiler(Compiler):
     def define_pipelines(self) -> Any:
         """Return numba's own steps."""
         state = self.state
-        library = cast(Any, _Draft if state.flags.forceinline else _Part)
-        state.library = library(state.targetctx.codegen(), state.func_id.func_qualname)
+        codegen = state.targetctx.codegen()
+        if all(hasattr(codegen, name) for name in _NEEDED):
+            library = cast(Any, _Draft if state.flags.forceinline else _Part)
+            state.library = library(codegen, state.func_id.func_qualname)
         return cast(Any, super()).define_pipelines()

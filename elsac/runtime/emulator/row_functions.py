@@ -118,12 +118,12 @@ def softmax_row(
         if low == high:
             targets[targets_at + column] = int(low)
             continue
-        guess = int(low)
+        guess = int(min(max(np.rint(e * unit / total), lo), hi))
         level = _quotient(e, total, multiplier, shift, guess, lo, hi)
         targets[targets_at + column] = level
         if not undecided:
-            a = _quotient(least, below, multiplier, shift, guess, lo, hi)
-            b = _quotient(most, most + others, multiplier, shift, level, lo, hi)
+            a = _quotient(least, below, multiplier, shift, int(low), lo, hi)
+            b = _quotient(most, most + others, multiplier, shift, int(high), lo, hi)
             undecided = a != b
     return undecided
 

@@ -149,8 +149,11 @@ def test_refusals() -> None:
         scale_of(Fraction(1, 3))
     with pytest.raises(ValueError, match="sums of 65 bits, 62 are possible: use fewer table"):
         check_fits(exp_table(unit, 52), 1 << 11, 1, 0, 15)
-    with pytest.raises(ValueError, match="numbers of 126 bits, 124 are possible: use fewer"):
-        check_fits(exp_table(unit, 52), 4, 1, 71, 15)
+    with pytest.raises(ValueError, match="numbers of 125 bits, 124 are possible: use fewer"):
+        check_fits(exp_table(unit, 52), 4, (1 << 53) - 1, 60, 1 << 15)
+    for far in (1e-13, 1e25):
+        with pytest.raises(ValueError, match=r"the scale 1e[+-]\d\d of a softmax .* nearer to 1"):
+            check_fits(exp_table(unit, 8), 4, *scale_of(Fraction(far)), 15)
 
 
 @given(st.floats(2**-20, 2**20, width=32).map(Fraction))

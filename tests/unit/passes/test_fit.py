@@ -52,7 +52,7 @@ def test_larger_pes_where_no_number_of_cores_would_do(network: Path) -> None:
             small(128),
             ("no: it needs", "the chip has 1 (", "too few); its", "use --target elsa-6x6"),
         ),
-        (small(1), ("no: the layers that fill", "larger PEs")),
+        (small(1), ("no: the layers with 'none' for cores fit no chip", "larger PEs")),
         (load_target("elsa-6x6"), ("yes: in 1 of its 36 cores",)),
     ],
 )
@@ -64,6 +64,12 @@ def test_the_table_says_what_is_too_large_and_what_helps(
     for text in said:
         assert any(text in line for line in end), end
     assert any(line.startswith("remedy") for line in end) != said[0].startswith("yes")
+
+
+def test_the_table_knows_layers_that_fit_alone_but_not_together(network: Path) -> None:
+    fit = fit_of(network, small(128), Options()) | {"suffices": None}
+    assert all(layer["fits"] for layer in fit["layers"])
+    assert "joined ones need equal cuts and have none in common" in fit_table(fit)
 
 
 def test_what_fits_is_asked_of_the_tiling_that_is_used(network: Path) -> None:

@@ -55,10 +55,12 @@ def elementwise(op: str, by: str, source: str = "%m") -> str:
     )
 
 
-def module(function: str, before: str, passes: str) -> tuple[ModuleOp, CompilerContext]:
+def module(
+    function: str, before: str, passes: str, result: str = TENSOR
+) -> tuple[ModuleOp, CompilerContext]:
     text = f"""{BLOBS}{SOURCE}{before}
-    %f = {FUNCTIONS.get(function, function)} : {REAL} -> {TENSOR} loc("node1")
-    qann.probe "f" %f zero 0 as "INT4" : {TENSOR}"""
+    %f = {FUNCTIONS.get(function, function)} : {REAL} -> {result} loc("node1")
+    qann.probe "f" %f zero 0 as "INT4" : {result}"""
     context = new_context(load_target("elsa-6x6"))
     parsed = Parser(context, text).parse_module()
     parsed.verify()
@@ -99,6 +101,13 @@ def test_a_sum_without_a_common_scale() -> None:
     with pytest.raises(CompileError, match="no common scale; quantize the branches") as refused:
         module("norm", before, SPIKES)
     assert "node1" in str(refused.value)
+
+
+@pytest.mark.parametrize("exponent", [-70, 70])
+def test_the_scale_of_a_softmax_is_a_number_of_the_chip(exponent: int) -> None:
+    scale = f"1/{2**-exponent}" if exponent < 0 else f"{2**exponent}"
+    with pytest.raises(CompileError, match=r"node 'node1' .*use one nearer to 1"):
+        module("softmax", BEFORE["plain"], SPIKES, TENSOR.replace("1/4", scale))
 
 
 @pytest.mark.parametrize("fraction", [0, 53])

@@ -121,6 +121,13 @@ def test_softmax_rounds_ties_to_even_and_distances_do_not_wrap() -> None:
     assert compiled_softmax(np.array([most, -most - 1]), exps, (1, 3), (0, 9), None)[0] == [8, 0]
 
 
+def test_a_softmax_with_open_levels_far_apart_is_quick() -> None:
+    """Half a unit in entries of 1 leaves a share of 2**32 levels from 1/3 to 3/5 open."""
+    scale, bounds = (1, 32), (0, (1 << 31) - 1)
+    levels, undecided = compiled_softmax(np.array([1, 0]), np.array([1, 1]), scale, bounds, None)
+    assert (levels, undecided) == ([bounds[1]] * 2, True)
+
+
 def compiled_norm(charges: Ints, table: NormTable, rms: int) -> tuple[list[int], bool]:
     columns = len(charges)
     row, targets = np.concatenate([charges[::-1], charges]), np.zeros(columns + 1, np.int64)

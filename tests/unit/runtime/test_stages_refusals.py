@@ -214,9 +214,9 @@ CASES: dict[Callable[[Builder], None], str] = {
     fed_too_late: "thread 1: port 0 feeds rows without a count",
     fed_by_others: "thread 1: port 0 feeds rows without a count",
     copied_too_late: "thread 1: port 0 feeds rows without a count",
-    copies_by_a_map: "port 0: its spikes count no rows",
-    lines_twice: "it brings lines that another one brings",
-    channels_twice: "it brings channels that another one brings",
+    copies_by_a_map: "thread 1: port 0 brings spikes that count no rows",
+    lines_twice: "port 1 brings lines that another one brings",
+    channels_twice: "port 1 brings channels that another one brings",
     narrow_membranes: "thread 1: charges are not proved to fit 4 bits",
     wide_membranes: "thread 1: charges of 3[45] bits",
     far_shifts: "thread 1: spikes are shifted by 32 bits",
@@ -240,7 +240,8 @@ def test_other_programs_run_on_the_machine(make: Callable[[Builder], None], alph
         same(outcome, run(image, inputs, "machine", **options))
     reason = fallback(image)
     assert reason is not None and re.search(CASES[make].partition(": ")[2] or CASES[make], reason)
-    assert "thread" not in reason  # which is no word of the user's
+    # Threads and ports are no words of the user's.
+    assert "thread" not in reason and not reason.startswith("port")
     faulty = make in (too_few_counts, too_many_counts)
     assert faulty == isinstance(outcome, Fault) or make is narrow_membranes
 

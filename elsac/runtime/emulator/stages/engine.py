@@ -40,10 +40,12 @@ def plan_of(image: Image) -> Plan:
 
 
 def refusal(image: Image) -> str | None:
-    """Return why an image has no plan, if one was asked for in vain."""
-    with _LOCK:
-        found = _POOLS.get(image)
-    return str(found) if isinstance(found, NoStages) else None
+    """Return why an image has no plan; None if it has one."""
+    try:
+        plan_of(image)
+    except NoStages as reason:
+        return str(reason)
+    return None
 
 
 class Stages:

@@ -155,8 +155,8 @@ def wrong_share(columns: int, top: int, unit: float, total: int) -> tuple[float,
     """Return (slope, margin): a quick share t is wrong by at most slope * t + margin.
 
     The level's quotient e * unit / E is known between those with e off by 1/2 and E by columns / 2
-    (`row_functions.softmax_row`); a table of more than 31 bits is rounded here, which is less than
-    as much again. With d = columns / E <= 1/8 all of it is at most 8/7 * (d * t + unit / E).
+    (`row_functions.softmax_row`); entries above 2**30 are rounded here, which is less than as
+    much again. With d = columns / E <= 1/8 all of it is at most 8/7 * (d * t + unit / E).
     """
     return OFF * columns / total + FLOAT, OFF * unit / total + FLOAT
 

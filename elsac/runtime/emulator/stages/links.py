@@ -112,7 +112,7 @@ def _link(program: Program, ports: list[Port]) -> Link:
     index = _window_of(ports[0])
     if kind == "scat" or index == NONE or (kind == "trace" and ports[0].end != "count"):
         if kind != "scat":
-            raise NoStages(f"port {ports[0].number}: its spikes count no rows")
+            raise NoStages(f"{_named(program, ports[0])} brings spikes that count no rows")
         rows = ports[0].stop
         return Link(kind, operand, shift, None, None, (Band(0, rows, tuple(ports)),))
     # A band further down the map has more lines above it: its window is padded more.
@@ -127,12 +127,12 @@ def _link(program: Program, ports: list[Port]) -> Link:
     ]
     for one, two in pairwise(bands):
         if one.top + one.lines > two.top:
-            raise NoStages(f"port {two.ports[0].number}: it brings lines that another one brings")
+            raise NoStages(f"{_named(program, two.ports[0])} brings lines that another one brings")
     for band in bands:
         end = -(1 << 62)
         for port in band.ports:
             if port.column_base < end:
-                raise NoStages(f"port {port.number}: it brings channels that another one brings")
+                raise NoStages(f"{_named(program, port)} brings channels that another one brings")
             end = port.column_base + int(program.threads["columns"][port.source])
     height = max(band.top + band.lines for band in bands)
     window = program.windows[index]
@@ -144,6 +144,13 @@ def _link(program: Program, ports: list[Port]) -> Link:
         axis_of(program, index, "width", int(window["in_width"]), int(window["pad_left"])),
         tuple(bands),
     )
+
+
+def _named(program: Program, port: Port) -> str:
+    """The thread that a port belongs to, and the port, for a refusal."""
+    first, count = program.threads["first_port"], program.threads["ports"]
+    (thread,) = np.flatnonzero((first <= port.number) & (port.number < first + count))
+    return f"thread {thread}: port {port.number}"
 
 
 def spans(program: Program, link: Link, first: int, channels: int) -> tuple[Ints, Ints]:
