@@ -217,6 +217,17 @@ class ElementwiseAttr(ParametrizedAttribute):
 AnyProduct = ProductAttr | ElementwiseAttr
 
 
+def check_shapes(
+    map: AnyProduct, left: Sequence[int], right: Sequence[int], out: Sequence[int]
+) -> None:
+    """Refuse operands or a result of other shapes than those of the map."""
+    for side, shape in zip(SIDES, (left, right), strict=True):
+        if shape != map.shape(side):
+            raise VerifyException(f"the map wants a {side} operand of {map.shape(side)}")
+    if out != map.out_shape:
+        raise VerifyException(f"the map gives a result of {map.out_shape}")
+
+
 def places_of(map: ElementwiseAttr, side: str) -> NDArray[Any]:
     """Of each element of an element-wise product the flat place of its factor, (rows, columns)."""
     rows, columns = map.shape(side)

@@ -13,7 +13,7 @@ from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import dims
-from elsac.dialects.products import ProductAttr
+from elsac.dialects.products import ProductAttr, check_shapes
 from elsac.dialects.qann.types import RealType, TracerType
 
 
@@ -42,11 +42,7 @@ class ProductOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        for side, value in (("left", self.left), ("right", self.right)):
-            if dims(value) != self.map.shape(side):
-                raise VerifyException(f"the map wants a {side} operand of {self.map.shape(side)}")
-        if dims(self.output) != self.map.out_shape:
-            raise VerifyException(f"the map gives a result of {self.map.out_shape}")
+        check_shapes(self.map, dims(self.left), dims(self.right), dims(self.output))
 
 
 @irdl_op_definition

@@ -13,10 +13,9 @@ from xdsl.irdl import (
     traits_def,
 )
 from xdsl.traits import Pure
-from xdsl.utils.exceptions import VerifyException
 
 from elsac.dialects.net import dims
-from elsac.dialects.products import AnyProduct, ElementwiseAttr, ProductAttr
+from elsac.dialects.products import AnyProduct, ElementwiseAttr, ProductAttr, check_shapes
 from elsac.dialects.spiking.types import CurrentType, TrainType
 
 
@@ -44,11 +43,7 @@ class _ProductOp(IRDLOperation):
         )
 
     def verify_(self) -> None:
-        for side, value in (("left", self.left), ("right", self.right)):
-            if dims(value) != self.map.shape(side):
-                raise VerifyException(f"the map wants a {side} operand of {self.map.shape(side)}")
-        if dims(self.output) != self.map.out_shape:
-            raise VerifyException(f"the map gives a result of {self.map.out_shape}")
+        check_shapes(self.map, dims(self.left), dims(self.right), dims(self.output))
 
 
 @irdl_op_definition

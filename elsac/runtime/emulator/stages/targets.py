@@ -1,5 +1,6 @@
 """Vectors of 64 lanes that rows on their way to a target need (`moving.py`)."""
 
+from collections.abc import Callable
 from typing import Any
 
 from numba import types
@@ -7,32 +8,29 @@ from numba import types
 from elsac.runtime.emulator.stages.vectors import I64, Writer, written
 
 
-@written
-def differs(typing_context: Any, one: Any, left: Any, other: Any, right: Any) -> Any:
-    """Return the mask of the lanes in which one[left + i] != other[right + i]; equal types."""
+def _comparison(predicate: str) -> Callable[..., Any]:
+    """Write the mask of the lanes in which one[left + i] and other[right + i] compare so."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         write = Writer(context, builder, signature, arguments)
         _, left, _, right = arguments
         first = write.load(write.place(0, left), write.bits(0))
         second = write.load(write.place(2, right), write.bits(2))
-        return builder.bitcast(builder.icmp_signed("!=", first, second), I64)
+        return builder.bitcast(builder.icmp_signed(predicate, first, second), I64)
 
-    return types.int64(one, types.int64, other, types.int64), generate
+    return generate
+
+
+@written
+def differs(typing_context: Any, one: Any, left: Any, other: Any, right: Any) -> Any:
+    """Return the mask of the lanes in which one[left + i] != other[right + i]; equal types."""
+    return types.int64(one, types.int64, other, types.int64), _comparison("!=")
 
 
 @written
 def exceeds(typing_context: Any, one: Any, left: Any, other: Any, right: Any) -> Any:
     """Return the mask of the lanes in which one[left + i] > other[right + i]; equal types."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write = Writer(context, builder, signature, arguments)
-        _, left, _, right = arguments
-        first = write.load(write.place(0, left), write.bits(0))
-        second = write.load(write.place(2, right), write.bits(2))
-        return builder.bitcast(builder.icmp_signed(">", first, second), I64)
-
-    return types.int64(one, types.int64, other, types.int64), generate
+    return types.int64(one, types.int64, other, types.int64), _comparison(">")
 
 
 @written
